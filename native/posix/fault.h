@@ -1,0 +1,21 @@
+// Named points at which a test kills or stops this process: the places between two stores of a state
+// change, where a real SIGKILL would hurt most. The names are those of the steps in ARCHITECTURE.md and
+// model/lock.pml. A release build has none of them.
+#pragma once
+
+#if HOLDFAST_FAULT_POINTS
+
+namespace holdfast {
+
+enum class FaultAction { Kill, Stop };
+
+// Arms one point for this process: the `nth` pass (1 = the first) acts. nullptr disarms.
+void arm_fault(const char* point, FaultAction action, int nth = 1);
+void fault_point(const char* point);
+
+}  // namespace holdfast
+
+#define HOLDFAST_POINT(name) ::holdfast::fault_point(name)
+#else
+#define HOLDFAST_POINT(name) static_cast<void>(0)
+#endif

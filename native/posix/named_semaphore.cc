@@ -1,0 +1,105 @@
+#include "posix/named_semaphore.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+
+namespace holdfast {
+namespace {
+
+Status status_of_errno() {
+  switch (errno) {
+    case ENOENT:
+      return Status::NotFound;
+    case EEXIST:
+      return Status::Exists;
+    case EACCES:
+      return Status::Access;
+    case ENOSPC:
+      return Status::NoSpace;
+    case EAGAIN:
+    case ETIMEDOUT:
+      return Status::TimedOut;
+    case EOVERFLOW:
+      return Status::Full;
+    case EINVAL:
+    case ENAMETOOLONG:
+      return Status::BadArgument;
+    default:
+      return Status::System;
+  }
+}
+
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 30)
+int wait_until(sem_t* semaphore, Deadline deadline) {
+  const timespec until = deadline.to_timespec();
+  return ::sem_clockwait(semaphore, CLOCK_MONOTONIC, &until);
+}
+#else
+// sem_timedwait follows the wall clock. A short slice at a time, so that a stepped clock shifts the end
+// by one slice's error and not by the step.
+int wait_until(sem_t* semaphore, Deadline deadline) {
+  constexpr int64_t kSliceNs = 50'000'000;
+  for (;;) {
+    const int64_t left = deadline.ns() - monotonic_ns();
+    if (left <= 0) return ::sem_trywait(semaphore) == 0 ? 0 : (errno = ETIMEDOUT, -1);
+    timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    const int64_t ns = until.tv_nsec + (left < kSliceNs ? left : kSliceNs);
+    until.tv_sec += static_cast<time_t>(ns / 1'000'000'000);
+    until.tv_nsec = static_cast<long>(ns % 1'000'000'000);
+    if (::sem_timedwait(semaphore, &until) == 0) return 0;
+    if (errno != ETIMEDOUT) return -1;
+  }
+}
+#endif
+
+}  // namespace
+
+Status NamedSemaphore::open(const char* name, Create create, mode_t mode, unsigned initial) {
+  close();
+  int flags = 0;
+  if (create != Create::Never) flags |= O_CREAT;
+  if (create == Create::Exclusively) flags |= O_EXCL;
+  semaphore_ = ::sem_open(name, flags, mode, initial);
+  return semaphore_ == SEM_FAILED ? status_of_errno() : Status::Ok;
+}
+
+Status NamedSemaphore::post() {
+  if (semaphore_ == SEM_FAILED) return Status::BadHandle;
+  return ::sem_post(semaphore_) == 0 ? Status::Ok : status_of_errno();
+}
+
+Status NamedSemaphore::try_wait() {
+  if (semaphore_ == SEM_FAILED) return Status::BadHandle;
+  int result;
+  do {
+    result = ::sem_trywait(semaphore_);
+  } while (result != 0 && errno == EINTR);
+  return result == 0 ? Status::Ok : status_of_errno();
+}
+
+Status NamedSemaphore::wait(Deadline deadline) {
+  if (semaphore_ == SEM_FAILED) return Status::BadHandle;
+  int result;
+  do {
+    result = deadline.is_never() ? ::sem_wait(semaphore_) : wait_until(semaphore_, deadline);
+  } while (result != 0 && errno == EINTR);
+  return result == 0 ? Status::Ok : status_of_errno();
+}
+
+Status NamedSemaphore::value(int* out) const {
+  if (semaphore_ == SEM_FAILED) return Status::BadHandle;
+  return ::sem_getvalue(semaphore_, out) == 0 ? Status::Ok : status_of_errno();
+}
+
+void NamedSemaphore::close() {
+  if (semaphore_ != SEM_FAILED) ::sem_close(semaphore_);
+  semaphore_ = SEM_FAILED;
+}
+
+Status NamedSemaphore::unlink(const char* name) {
+  return ::sem_unlink(name) == 0 ? Status::Ok : status_of_errno();
+}
+
+}  // namespace holdfast

@@ -1,0 +1,58 @@
+// A named file of POSIX shared memory, with the three locks and reservations that a region needs.
+//
+//   creation lock   flock, exclusive: held while the file is looked at, made, joined or removed. It dies
+//                   with its holder, so nothing half-made is ever trusted.
+//   presence        an open-file-description read lock on one byte, held as long as the file is open:
+//                   "is anybody using this file?" can be asked without knowing its layout.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "status.h"
+
+namespace holdfast {
+
+class SharedFile {
+ public:
+  SharedFile() = default;
+  SharedFile(const SharedFile&) = delete;
+  SharedFile& operator=(const SharedFile&) = delete;
+  SharedFile(SharedFile&& other) noexcept;
+  SharedFile& operator=(SharedFile&& other) noexcept;
+  ~SharedFile() { close(); }
+
+  // Opens `name` ("/x") and takes its creation lock. With `create`, makes it with exactly `mode`,
+  // whatever the umask. Access: another owner, or a wider mode than asked.
+  Status open_locked(const std::string& name, mode_t mode, bool create);
+  void unlock_creation();
+
+  Status announce_presence();
+  // True where this open file is the only one that announced itself (or none did). Asks by taking the
+  // byte for itself, so call it under the creation lock; presence, if announced, is kept.
+  [[nodiscard]] bool alone() const;
+
+  [[nodiscard]] Status size(uint64_t* out) const;
+  Status truncate(uint64_t bytes);
+  // Reserves memory for [0, bytes) and makes the file that long; NoSpace leaves it as it was.
+  Status reserve(uint64_t bytes);
+  // A mapping of `range` bytes, which may be larger than the file: what lies beyond its end becomes
+  // usable as the file grows. Never unmapped.
+  Status map(size_t range, std::byte** out) const;
+  Status read(void* into, size_t bytes) const;  // from the start of the file
+  Status remove(const std::string& name);
+
+  // "12, 40": processes that have this file open, as far as /proc shows them; without this one.
+  [[nodiscard]] std::string users() const;
+
+  void close();
+  [[nodiscard]] bool is_open() const { return fd_ >= 0; }
+
+ private:
+  int fd_ = -1;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,200 @@
+// Everything that lies in shared memory. Fixed-width types, no pointers: a record is named by its number.
+// Who writes a field stands beside it:
+//   [word]      anybody, by compare-and-swap only (sync/lock_word.h has the table)
+//   [owner]     the object's present owner only
+//   [guard]     whoever holds the object's guard
+//   [registry]  whoever holds the registry guard
+//   [creation]  whoever holds the file's creation lock (flock)
+//   [life]      whoever holds the process record's life mutex
+//   [once]      written before the record is published, then read-only
+// A change of anything here is a new kLayoutVersion.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "posix/futex.h"
+#include "posix/robust_mutex.h"
+
+namespace holdfast {
+
+inline constexpr char kMagic[8] = {'H', 'O', 'L', 'D', 'F', 'A', 'S', 'T'};
+inline constexpr uint32_t kLayoutVersion = 1;
+inline constexpr uint32_t kByteOrderMark = 0x01020304;
+inline constexpr size_t kCacheLine = 64;
+inline constexpr size_t kMappedRange = size_t{1} << 30;  // address space, not memory
+inline constexpr size_t kMaxNameBytes = 255;
+
+using ProcessIndex = uint32_t;
+using ObjectIndex = uint32_t;
+using TicketIndex = uint32_t;
+using AgentSlot = uint32_t;  // 1 ... 65535; 0 is nobody
+inline constexpr uint32_t kNone = 0xffffffff;
+
+// A process that may come and go while others remember it: the generation tells its slot's users apart.
+struct ProcessId {
+  ProcessIndex index = kNone;
+  uint32_t generation = 0;
+
+  [[nodiscard]] uint64_t packed() const { return uint64_t{generation} << 32 | (index + 1); }
+  static ProcessId unpack(uint64_t packed) {
+    return {static_cast<uint32_t>(packed) - 1, static_cast<uint32_t>(packed >> 32)};
+  }
+  bool operator==(const ProcessId&) const = default;
+};
+
+// Protects one state change. The mutex queues those who want in and tells of a death; `holder` decides:
+// the kernel knows a thread by its TID alone, and TIDs collide between pid namespaces, so the mutex can be
+// given away while its holder lives. Table of entering in region/guard.h.
+struct alignas(kCacheLine) GuardRecord {
+  RobustMutex mutex;
+  std::atomic<uint64_t> holder;  // ProcessId::packed() of who is inside, 0 nobody; CAS from 0, then owner
+};
+static_assert(sizeof(GuardRecord) == kCacheLine);
+
+enum class Kind : uint32_t { None = 0, Lock = 1, RLock = 2 };
+
+enum class ObjectState : uint32_t {
+  Free = 0,  // record unused; its guard stays a guard
+  Live = 1,  // found by its name
+  Unlinked = 2,  // no longer found; lives until its last ticket goes
+};
+
+struct alignas(kCacheLine) ObjectRecord {
+  // Line 0: what the uncontended path touches. JavaScript maps exactly these 64 bytes (lib/lock-word.ts).
+  std::atomic<uint32_t> word;  // [word]
+  uint32_t depth;              // [owner] levels of an RLock
+  double token;                // [owner] fencing token; a double, for JavaScript adds to it in place
+  std::atomic<double> held_token;       // [guard] the acquisition that held_since speaks of
+  std::atomic<int64_t> held_since_ns;   // [guard]
+  uint32_t line0_unused[8];
+  // Line 1
+  GuardRecord guard;
+  // Line 2: the queue, an index over the tickets that wait, in seq order; and the directory's fields.
+  TicketIndex queue_head;  // [guard]
+  TicketIndex queue_tail;  // [guard]
+  uint64_t next_seq;       // [guard]
+  std::atomic<ObjectState> state;  // [registry]; the store of Live publishes the record
+  Kind kind;               // [once]
+  uint32_t generation;     // [registry] one up at every reuse of the record
+  uint32_t name_bytes;     // [once]
+  uint64_t name_hash;      // [once]
+  ObjectIndex bucket_next;  // [registry]
+  uint32_t tickets;        // [registry] how many agents have it open
+  uint32_t anonymous;      // [once] 1: goes with its last ticket
+  uint32_t line2_unused[3];
+  // Line 3 ...
+  char name[kMaxNameBytes + 1];  // [once] not terminated by necessity: name_bytes counts
+  char unused[64];
+};
+static_assert(sizeof(ObjectRecord) == 512);
+static_assert(offsetof(ObjectRecord, word) == 0 && offsetof(ObjectRecord, depth) == 4);
+static_assert(offsetof(ObjectRecord, token) == 8 && offsetof(ObjectRecord, guard) == kCacheLine);
+static_assert(offsetof(ObjectRecord, name) == 3 * kCacheLine);
+static_assert(std::atomic<double>::is_always_lock_free);
+
+// "Agent A waits for object O since t". One for each agent that has the object open, idle or not, so that
+// neither a wait nor a wake allocates. The tickets are the truth; an object's queue can be rebuilt from them.
+enum class TicketState : uint32_t {
+  None = 0,     // not waiting
+  Waiting = 1,  // in the queue
+  Woken = 2,    // in the queue; told to look for itself
+  Granted = 3,  // out of the queue: handed over, the word names the agent
+  Gone = 4,     // out of the queue: the object was unlinked
+};
+
+enum class WaitMode : uint32_t { Sync = 0, Async = 1 };
+
+struct alignas(kCacheLine) TicketRecord {
+  std::atomic<uint32_t> state;    // TicketState, and the futex a sync waiter sleeps on [guard]
+  std::atomic<AgentSlot> agent;   // [registry]; 0: record unused. Its store publishes the ticket
+  std::atomic<ObjectIndex> object;  // [once] before agent
+  WaitMode mode;                  // [guard]
+  uint64_t seq;                   // [guard] place in the queue, given at the first wait
+  int64_t since_ns;               // [guard] when the wait began
+  TicketIndex previous;           // [guard]
+  TicketIndex next;               // [guard]
+  uint32_t starved;               // [guard] 1: has looked, lost, and had waited too long
+  uint32_t unused[3];
+};
+static_assert(sizeof(TicketRecord) == kCacheLine);
+
+struct alignas(kCacheLine) AgentRecord {
+  std::atomic<uint32_t> process;  // index + 1; 0: slot free. Its store publishes the agent [registry]
+  uint32_t generation;            // [registry] one up at every reuse
+  uint32_t thread;                // [once] worker threadId, 0 = main
+  uint32_t unused[13];
+};
+static_assert(sizeof(AgentRecord) == kCacheLine);
+
+enum class ProcessState : uint32_t {
+  Free = 0,
+  Live = 1,  // or dead and not noticed yet: the life mutex knows
+  Dead = 2,  // being reaped
+};
+
+struct alignas(kCacheLine) ProcessRecord {
+  RobustMutex life;  // locked by the process' keeper as long as it lives, then by who reaps it
+  std::atomic<ProcessState> state;  // [life] Live by its keeper, Dead and Free by the reaper
+  std::atomic<uint32_t> generation;  // [life]
+  alignas(kCacheLine) FutexWord doorbell;  // anybody adds 1 and wakes: the keeper looks
+  std::atomic<int32_t> pid;          // [life] for messages only: pids are reused, and differ by namespace
+  uint32_t unused[14];
+};
+static_assert(sizeof(ProcessRecord) == 2 * kCacheLine);
+
+// Tables grow by chunks; chunk numbers are in units of kPage from the start of the file.
+inline constexpr size_t kPage = 4096;
+inline constexpr uint32_t kBuckets = 4096;
+
+template <typename Record, uint32_t kPerChunk, uint32_t kMaxChunks>
+struct TableRecord {
+  using Entry = Record;
+  static constexpr uint32_t per_chunk = kPerChunk;
+  static constexpr uint32_t max_chunks = kMaxChunks;
+  static constexpr size_t chunk_bytes = sizeof(Record) * kPerChunk;
+  static_assert(chunk_bytes % kPage == 0);
+
+  std::atomic<uint32_t> count;         // [registry] records that exist; SYNC POINT: table-growth
+  std::atomic<uint32_t> hint;          // [registry] where a free record is likely; processes: [creation] end of those ever used
+  std::atomic<uint32_t> page[kMaxChunks];  // [registry]
+};
+
+using ProcessTable = TableRecord<ProcessRecord, 256, 256>;
+using AgentTable = TableRecord<AgentRecord, 1024, 64>;
+using ObjectTable = TableRecord<ObjectRecord, 256, 4096>;
+using TicketTable = TableRecord<TicketRecord, 2048, 4096>;
+
+enum class RegionState : uint32_t { Building = 0, Ready = 1, Gone = 2 };
+
+// What any version can read. Never moves.
+struct RegionPrologue {
+  char magic[8];            // [creation]
+  uint32_t layout_version;  // [creation]
+  uint32_t byte_order;      // [creation]
+  uint32_t pointer_bytes;   // [creation]
+  uint32_t mutex_bytes;     // [creation]
+  uint32_t libc_kind;       // [creation] 1 glibc, 2 other
+  std::atomic<RegionState> state;  // [creation] Ready is stored last
+};
+static_assert(sizeof(RegionPrologue) == 32);
+
+struct RegionHeader {
+  RegionPrologue prologue;
+  alignas(kCacheLine) GuardRecord registry;
+  std::atomic<uint64_t> bytes;     // [registry] of the file that are reserved
+  double token_floor;              // [registry] the highest token of any object that is no more
+  uint32_t life_word_offset;       // [creation] from a RobustMutex to its futex word
+  uint32_t unused;
+  ProcessTable processes;
+  AgentTable agents;
+  ObjectTable objects;
+  TicketTable tickets;
+  std::atomic<ObjectIndex> buckets[kBuckets];  // [registry]
+};
+static_assert(offsetof(RegionHeader, prologue) == 0);
+
+inline constexpr size_t kHeaderBytes = (sizeof(RegionHeader) + kPage - 1) / kPage * kPage;
+
+}  // namespace holdfast

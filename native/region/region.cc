@@ -1,0 +1,230 @@
+#include "region/region.h"
+
+#include <unistd.h>
+
+#include <cstring>
+#include <new>
+
+#include "posix/fault.h"
+#include "region/registry.h"
+
+namespace holdfast {
+namespace {
+
+#if defined(__GLIBC__)
+constexpr uint32_t kLibcKind = 1;
+#else
+constexpr uint32_t kLibcKind = 2;
+#endif
+
+void init_record(ProcessRecord& record) { static_cast<void>(record.life.init()); }
+void init_record(ObjectRecord& record) { static_cast<void>(record.guard.mutex.init()); }
+void init_record(AgentRecord&) {}
+void init_record(TicketRecord&) {}
+
+bool same_layout(const RegionPrologue& header) {
+  return header.layout_version == kLayoutVersion && header.byte_order == kByteOrderMark &&
+         header.pointer_bytes == sizeof(void*) && header.mutex_bytes == sizeof(RobustMutex) &&
+         header.libc_kind == kLibcKind;
+}
+
+}  // namespace
+
+std::string region_file_name(const std::string& name_space) {
+  return "/holdfast-" + std::to_string(::geteuid()) + "-" + name_space;
+}
+
+Status Region::open(const std::string& name_space, mode_t mode, std::string* detail) {
+  name_space_ = name_space;
+  const std::string name = region_file_name(name_space);
+  if (const Status status = file_.open_locked(name, mode, true); status != Status::Ok) {
+    *detail = "/dev/shm" + name;
+    return status;
+  }
+  bool usable = false;
+  if (const Status status = check_layout(&usable, detail); status != Status::Ok) return status;
+  if (!usable) {
+    // Made in part by one who died, or of another layout with nobody alive: made anew.
+    if (const Status status = file_.truncate(0); status != Status::Ok) return status;
+    if (const Status status = file_.reserve(kHeaderBytes); status != Status::Ok) return status;
+  }
+  if (const Status status = file_.map(kMappedRange, &base_); status != Status::Ok) return status;
+  if (!usable) {
+    if (const Status status = build(); status != Status::Ok) {
+      static_cast<void>(file_.remove(name));
+      return status;
+    }
+  }
+  return file_.announce_presence();
+}
+
+Status Region::check_layout(bool* usable, std::string* detail) {
+  uint64_t bytes = 0;
+  if (const Status status = file_.size(&bytes); status != Status::Ok) return status;
+  RegionPrologue prologue;
+  if (bytes < sizeof prologue) return Status::Ok;
+  if (const Status status = file_.read(&prologue, sizeof prologue); status != Status::Ok) {
+    return status;
+  }
+  const bool ready = std::memcmp(prologue.magic, kMagic, sizeof kMagic) == 0 &&
+                     prologue.state.load(std::memory_order_acquire) == RegionState::Ready;
+  if (ready && same_layout(prologue)) {
+    *usable = bytes >= kHeaderBytes;
+    if (*usable || file_.alone()) return Status::Ok;
+    *detail = "the file was cut to " + std::to_string(bytes) + " bytes";
+    return Status::Corrupt;
+  }
+  if (file_.alone()) return Status::Ok;
+  *detail = file_.users();
+  return Status::Mismatch;
+}
+
+// The file is all zeros, as long as the header, and ours alone.
+Status Region::build() {
+  if (!robust_mutexes_work()) return Status::Unsupported;
+  RegionHeader& header = *new (base_) RegionHeader;
+  RegionPrologue& prologue = header.prologue;
+  std::memcpy(prologue.magic, kMagic, sizeof kMagic);
+  prologue.layout_version = kLayoutVersion;
+  prologue.byte_order = kByteOrderMark;
+  prologue.pointer_bytes = sizeof(void*);
+  prologue.mutex_bytes = sizeof(RobustMutex);
+  prologue.libc_kind = kLibcKind;
+  header.bytes.store(kHeaderBytes, std::memory_order_relaxed);  // nobody else is in yet
+  if (!header.registry.mutex.init()) return Status::Unsupported;
+  for (auto& bucket : header.buckets) bucket.store(kNone, std::memory_order_relaxed);
+  if (const Status status = grow(header.processes); status != Status::Ok) return status;
+  if (const Status status = grow(header.agents); status != Status::Ok) return status;
+  if (const Status status = grow(header.objects); status != Status::Ok) return status;
+  if (const Status status = grow(header.tickets); status != Status::Ok) return status;
+  HOLDFAST_POINT("region.building");
+  // SYNC POINT: region-ready. release, with the acquire in check_layout().
+  prologue.state.store(RegionState::Ready, std::memory_order_release);
+  return Status::Ok;
+}
+
+template <typename Table>
+Status Region::grow(Table& table) {
+  const uint32_t chunk = table.count.load(std::memory_order_relaxed) / Table::per_chunk;
+  if (chunk >= Table::max_chunks) return Status::Full;
+  const uint64_t start = header().bytes.load(std::memory_order_relaxed);
+  if (start < kHeaderBytes || start > kMappedRange || start % kPage != 0) return Status::Corrupt;
+  if (start + Table::chunk_bytes > kMappedRange) return Status::Full;
+  // Reserved before it is used: a full /dev/shm is NoSpace here, and not a SIGBUS at the first store.
+  if (const Status status = file_.reserve(start + Table::chunk_bytes); status != Status::Ok) {
+    return status;
+  }
+  auto* records = reinterpret_cast<typename Table::Entry*>(base_ + start);
+  for (uint32_t i = 0; i < Table::per_chunk; ++i) init_record(records[i]);
+  table.page[chunk].store(static_cast<uint32_t>(start / kPage), std::memory_order_relaxed);
+  HOLDFAST_POINT("region.growing");
+  header().bytes.store(start + Table::chunk_bytes, std::memory_order_relaxed);
+  // SYNC POINT: table-growth. release, with the acquire in count().
+  table.count.store((chunk + 1) * Table::per_chunk, std::memory_order_release);
+  return Status::Ok;
+}
+
+template Status Region::grow(ProcessTable&);
+template Status Region::grow(AgentTable&);
+template Status Region::grow(ObjectTable&);
+template Status Region::grow(TicketTable&);
+
+Status Region::claim_process() {
+  for (ProcessIndex index = 0; index < count(header().processes); ++index) {
+    ProcessRecord& record = *process(index);
+    if (record.state.load(std::memory_order_acquire) != ProcessState::Free) continue;
+    const RobustMutex::Lock taken = record.life.try_lock();
+    if (taken == RobustMutex::Lock::OwnerDied) {
+      static_cast<void>(record.life.consistent());  // died while it joined: nothing to give back
+    } else if (taken != RobustMutex::Lock::Held) {
+      continue;  // its reaper is about to leave
+    }
+    if (record.state.load(std::memory_order_acquire) != ProcessState::Free) {
+      record.life.unlock();
+      continue;
+    }
+    const ptrdiff_t offset = record.life.futex_word_offset();
+    if (offset < 0) return Status::Unsupported;
+    header().life_word_offset = static_cast<uint32_t>(offset);
+    // The kernel wakes a sleeper at our death only where this bit stands: so that no watcher has to set it.
+    life_word(record).fetch_or(kFutexWaitersBit, std::memory_order_relaxed);
+    self_ = {index, record.generation.load(std::memory_order_relaxed) + 1};
+    record.generation.store(self_.generation, std::memory_order_relaxed);
+    record.pid.store(::getpid(), std::memory_order_relaxed);
+    HOLDFAST_POINT("process.claiming");
+    if (index >= process_limit()) {
+      header().processes.hint.store(index + 1, std::memory_order_release);  // [creation]
+    }
+    // SYNC POINT: process-live. release, with the acquire in process_is_alive() and the reaper.
+    record.state.store(ProcessState::Live, std::memory_order_release);
+    return Status::Ok;
+  }
+  return Status::Full;
+}
+
+void Region::joined() {
+  // The next one to join finds a free record: it has no identity to take the registry guard with.
+  bool spare = false;
+  for (ProcessIndex index = 0; index < count(header().processes) && !spare; ++index) {
+    spare = process(index)->state.load(std::memory_order_relaxed) == ProcessState::Free;
+  }
+  if (!spare) {
+    Registry registry(*this);
+    // Without memory for it the next joiner gets Full, which says what to do.
+    if (registry.entered()) static_cast<void>(grow(header().processes));
+  }
+  file_.unlock_creation();
+}
+
+Status Region::remove(const std::string& name_space, std::string* detail) {
+  SharedFile file;
+  const std::string name = region_file_name(name_space);
+  if (const Status status = file.open_locked(name, 0777, false); status != Status::Ok) {
+    return status;
+  }
+  if (!file.alone()) {
+    *detail = file.users();
+    return Status::InUse;
+  }
+  return file.remove(name);
+}
+
+Status Region::remove_own(std::string* detail) {
+  // The creation lock must be a new open file's: this one's is shared by all threads of the process.
+  SharedFile file;
+  const std::string name = region_file_name(name_space_);
+  if (const Status status = file.open_locked(name, 0777, false); status != Status::Ok) {
+    return status;
+  }
+  if (!file_.alone()) {
+    *detail = file_.users();
+    return Status::InUse;
+  }
+  if (const Status status = file.remove(name); status != Status::Ok) return status;
+  header().prologue.state.store(RegionState::Gone, std::memory_order_release);
+  return Status::Ok;
+}
+
+bool Region::process_is_alive(ProcessId id) {
+  ProcessRecord* record = process(id.index);
+  if (record == nullptr) return false;
+  // SYNC POINT: process-live.
+  if (record->state.load(std::memory_order_acquire) != ProcessState::Live) return false;
+  if (record->generation.load(std::memory_order_relaxed) != id.generation) return false;
+  return (life_word(*record).load(std::memory_order_acquire) & kFutexOwnerDiedBit) == 0;
+}
+
+FutexWord& Region::life_word(ProcessRecord& process) {
+  uint32_t offset = header().life_word_offset;
+  if (offset > sizeof(RobustMutex) - sizeof(FutexWord)) offset = 0;
+  return *reinterpret_cast<FutexWord*>(reinterpret_cast<std::byte*>(&process.life) + offset);
+}
+
+ProcessRecord* Region::process_of(AgentSlot slot) {
+  AgentRecord* record = agent(slot);
+  if (record == nullptr) return nullptr;
+  const uint32_t owner = record->process.load(std::memory_order_acquire);
+  return owner == 0 ? nullptr : process(owner - 1);
+}
+
+}  // namespace holdfast

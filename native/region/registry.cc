@@ -1,0 +1,273 @@
+#include "region/registry.h"
+
+#include <cstring>
+
+#include "posix/fault.h"
+#include "sync/lock_word.h"
+
+namespace holdfast {
+namespace {
+
+uint64_t hash_of(std::string_view name) {  // FNV-1a
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char byte : name) {
+    hash ^= static_cast<unsigned char>(byte);
+    hash *= 0x100000001b3;
+  }
+  return hash;
+}
+
+bool is_live(const ObjectRecord& object) {
+  return object.state.load(std::memory_order_acquire) == ObjectState::Live;
+}
+
+std::string_view name_of(const ObjectRecord& object) {
+  const size_t bytes = object.name_bytes <= kMaxNameBytes ? object.name_bytes : 0;
+  return {object.name, bytes};
+}
+
+}  // namespace
+
+const char* kind_name(Kind kind) {
+  switch (kind) {
+    case Kind::Lock:
+      return "Lock";
+    case Kind::RLock:
+      return "RLock";
+    case Kind::None:
+      break;
+  }
+  return "unknown";
+}
+
+Registry::Registry(Region& region)
+    : region_(region), header_(region.header()), guard_(region, header_.registry) {
+  if (guard_.entered() && guard_.needs_repair()) rebuild();
+}
+
+// Names and counts anew, from the records that are published.
+void Registry::rebuild() {
+  for (auto& bucket : header_.buckets) bucket.store(kNone, std::memory_order_relaxed);
+  const uint32_t objects = Region::count(header_.objects);
+  for (ObjectIndex index = 0; index < objects; ++index) {
+    ObjectRecord* object = region_.object(index);
+    if (object == nullptr) continue;
+    object->tickets = 0;
+    if (is_live(*object)) insert(index);
+  }
+  const uint32_t tickets = Region::count(header_.tickets);
+  for (TicketIndex index = 0; index < tickets; ++index) {
+    const TicketRecord* ticket = region_.ticket(index);
+    if (ticket == nullptr || ticket->agent.load(std::memory_order_acquire) == 0) continue;
+    ObjectRecord* object = region_.object(ticket->object.load(std::memory_order_relaxed));
+    if (object != nullptr) ++object->tickets;
+  }
+  for (ObjectIndex index = 0; index < objects; ++index) {
+    ObjectRecord* object = region_.object(index);
+    if (object != nullptr && object->tickets == 0) release_object(index);
+  }
+}
+
+// Round robin from the hint; a table without a free record grows by a chunk.
+template <typename Table, typename IsFree>
+Status Registry::find_free(Table& table, uint32_t first, IsFree is_free, uint32_t* out) {
+  for (;;) {
+    const uint32_t count = Region::count(table);
+    const uint32_t hint = table.hint.load(std::memory_order_relaxed);  // under the registry guard
+    for (uint32_t i = 0; i < count; ++i) {
+      const uint32_t index = static_cast<uint32_t>((uint64_t{hint} + i) % count);
+      if (index < first || !is_free(index)) continue;
+      table.hint.store(index + 1, std::memory_order_relaxed);
+      *out = index;
+      return Status::Ok;
+    }
+    table.hint.store(count, std::memory_order_relaxed);
+    if (const Status status = region_.grow(table); status != Status::Ok) return status;
+  }
+}
+
+Status Registry::claim_agent(uint32_t thread, AgentSlot* out) {
+  // 16 bits of the lock word: slot 65535 is the last, and so the table's.
+  const auto is_free = [&](AgentSlot slot) {
+    const AgentRecord* agent = region_.agent(slot);
+    return agent != nullptr && agent->process.load(std::memory_order_acquire) == 0;
+  };
+  AgentSlot slot = 0;
+  const Status status = find_free(header_.agents, 1, is_free, &slot);
+  if (status != Status::Ok) return status;
+  AgentRecord& agent = *region_.agent(slot);
+  agent.thread = thread;
+  ++agent.generation;
+  HOLDFAST_POINT("agent.claiming");
+  // SYNC POINT: agent-live. release, with the acquire in process_of() and the reaper.
+  agent.process.store(region_.self().index + 1, std::memory_order_release);
+  *out = slot;
+  return Status::Ok;
+}
+
+void Registry::free_agent(AgentSlot slot) {
+  AgentRecord* agent = region_.agent(slot);
+  if (agent != nullptr) agent->process.store(0, std::memory_order_release);
+}
+
+uint32_t Registry::agents_of(ProcessIndex process) {
+  uint32_t found = 0;
+  const uint32_t count = Region::count(header_.agents);
+  for (AgentSlot slot = 1; slot < count; ++slot) {
+    const AgentRecord* agent = region_.agent(slot);
+    if (agent != nullptr && agent->process.load(std::memory_order_acquire) == process + 1) ++found;
+  }
+  return found;
+}
+
+Status Registry::open(AgentSlot agent, std::string_view name, Kind kind, OpenOptions options,
+                      Seat* out, std::string* detail) {
+  if (name.empty() || name.size() > kMaxNameBytes) return Status::BadArgument;
+  const uint64_t hash = hash_of(name);
+  ObjectIndex index = find(name, hash);
+  if (index != kNone && lock_word::is_unlinked(region_.object(index)->word.load(
+                            std::memory_order_acquire))) {
+    unlink(index);  // who unlinked it died before the name was gone
+    index = kNone;
+  }
+  if (index == kNone) {
+    if (!options.create) return Status::NotFound;
+    if (const Status status = make(name, hash, kind, options.anonymous, &index);
+        status != Status::Ok) {
+      return status;
+    }
+  }
+  ObjectRecord& object = *region_.object(index);
+  if (object.kind != kind) {
+    *detail = kind_name(object.kind);
+    return Status::KindMismatch;
+  }
+  const auto is_free = [&](TicketIndex i) {
+    const TicketRecord* ticket = region_.ticket(i);
+    return ticket != nullptr && ticket->agent.load(std::memory_order_acquire) == 0;
+  };
+  TicketIndex ticket_index = kNone;
+  if (const Status status = find_free(header_.tickets, 0, is_free, &ticket_index);
+      status != Status::Ok) {
+    if (object.tickets == 0) release_object(index);
+    return status;
+  }
+  TicketRecord* free_ticket = region_.ticket(ticket_index);
+  if (free_ticket == nullptr) return Status::Corrupt;
+  TicketRecord& ticket = *free_ticket;
+  ticket.state.store(static_cast<uint32_t>(TicketState::None), std::memory_order_relaxed);
+  ticket.object.store(index, std::memory_order_relaxed);
+  ticket.starved = 0;
+  ticket.previous = ticket.next = kNone;
+  HOLDFAST_POINT("ticket.claiming");
+  // SYNC POINT: ticket-live. release, with the acquire wherever tickets are counted or searched.
+  ticket.agent.store(agent, std::memory_order_release);
+  HOLDFAST_POINT("ticket.claimed");
+  ++object.tickets;
+  *out = {agent, index, ticket_index, &object, &ticket};
+  return Status::Ok;
+}
+
+Status Registry::make(std::string_view name, uint64_t hash, Kind kind, bool anonymous,
+                      ObjectIndex* out) {
+  const auto is_free = [&](ObjectIndex i) {
+    const ObjectRecord* object = region_.object(i);
+    return object != nullptr &&
+           object->state.load(std::memory_order_acquire) == ObjectState::Free;
+  };
+  ObjectIndex index = kNone;
+  if (const Status status = find_free(header_.objects, 0, is_free, &index); status != Status::Ok) {
+    return status;
+  }
+  ObjectRecord& object = *region_.object(index);
+  object.word.store(0, std::memory_order_relaxed);
+  object.depth = 0;
+  object.token = header_.token_floor;
+  object.held_token.store(0, std::memory_order_relaxed);
+  object.queue_head = object.queue_tail = kNone;
+  object.next_seq = 1;
+  object.kind = kind;
+  ++object.generation;
+  object.name_bytes = static_cast<uint32_t>(name.size());
+  object.name_hash = hash;
+  object.tickets = 0;
+  object.anonymous = anonymous ? 1 : 0;
+  std::memcpy(object.name, name.data(), name.size());
+  HOLDFAST_POINT("object.making");
+  // SYNC POINT: object-live. release, with the acquire in is_live().
+  object.state.store(ObjectState::Live, std::memory_order_release);
+  HOLDFAST_POINT("object.made");
+  insert(index);
+  *out = index;
+  return Status::Ok;
+}
+
+void Registry::close(AgentSlot agent, TicketIndex ticket_index) {
+  TicketRecord* ticket = region_.ticket(ticket_index);
+  if (ticket == nullptr || ticket->agent.load(std::memory_order_acquire) != agent) return;
+  const ObjectIndex index = ticket->object.load(std::memory_order_relaxed);
+  ticket->agent.store(0, std::memory_order_release);
+  HOLDFAST_POINT("ticket.freed");
+  ObjectRecord* object = region_.object(index);
+  if (object == nullptr) return;
+  if (object->tickets > 0) --object->tickets;
+  if (object->tickets == 0) release_object(index);
+}
+
+// A record without tickets: is there a reason to keep it?
+void Registry::release_object(ObjectIndex index) {
+  ObjectRecord& object = *region_.object(index);
+  const ObjectState state = object.state.load(std::memory_order_acquire);
+  if (state == ObjectState::Free || (state == ObjectState::Live && object.anonymous == 0)) return;
+  if (state == ObjectState::Live) unlink(index);
+  // Fencing tokens grow for the life of the region, whatever comes and goes under one name.
+  if (object.token > header_.token_floor) header_.token_floor = object.token;
+  object.state.store(ObjectState::Free, std::memory_order_release);
+}
+
+void Registry::unlink(ObjectIndex index) {
+  ObjectRecord* object = region_.object(index);
+  if (object == nullptr || !is_live(*object)) return;
+  remove(index);
+  if (object->token > header_.token_floor) header_.token_floor = object->token;
+  object->state.store(ObjectState::Unlinked, std::memory_order_release);
+}
+
+ObjectIndex Registry::find(std::string_view name, uint64_t hash) {
+  const uint32_t limit = Region::count(header_.objects);
+  ObjectIndex index = header_.buckets[hash % kBuckets].load(std::memory_order_relaxed);
+  for (uint32_t steps = 0; steps < limit; ++steps) {
+    ObjectRecord* object = region_.object(index);
+    if (object == nullptr) return kNone;
+    if (object->name_hash == hash && is_live(*object) && name_of(*object) == name) return index;
+    index = object->bucket_next;
+  }
+  return kNone;
+}
+
+void Registry::insert(ObjectIndex index) {
+  ObjectRecord& object = *region_.object(index);
+  auto& bucket = header_.buckets[object.name_hash % kBuckets];
+  object.bucket_next = bucket.load(std::memory_order_relaxed);
+  bucket.store(index, std::memory_order_relaxed);
+}
+
+void Registry::remove(ObjectIndex index) {
+  ObjectRecord& gone = *region_.object(index);
+  auto& bucket = header_.buckets[gone.name_hash % kBuckets];
+  if (bucket.load(std::memory_order_relaxed) == index) {
+    bucket.store(gone.bucket_next, std::memory_order_relaxed);
+    return;
+  }
+  const uint32_t limit = Region::count(header_.objects);
+  ObjectRecord* object = region_.object(bucket.load(std::memory_order_relaxed));
+  for (uint32_t steps = 0; steps < limit && object != nullptr; ++steps) {
+    if (object->bucket_next == index) {
+      object->bucket_next = gone.bucket_next;
+      return;
+    }
+    object = region_.object(object->bucket_next);
+  }
+}
+
+}  // namespace holdfast

@@ -1,0 +1,71 @@
+// What the registry guard protects: names, the binding of agents to objects, and the tables' growth.
+// A Registry is one stay inside; the truth is in the records' states, and the directory can be rebuilt from
+// them, so a death inside costs the next one a rebuild and nobody anything else.
+//
+// Order: the registry guard is never taken while an object's guard is held.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "region/guard.h"
+#include "region/layout.h"
+#include "region/region.h"
+#include "status.h"
+
+namespace holdfast {
+
+// One agent with one object open: where it waits and holds.
+struct Seat {
+  AgentSlot agent = 0;
+  ObjectIndex object_index = kNone;
+  TicketIndex ticket_index = kNone;
+  ObjectRecord* object = nullptr;
+  TicketRecord* ticket = nullptr;
+};
+
+const char* kind_name(Kind kind);
+
+class Registry {
+ public:
+  struct OpenOptions {
+    bool create = true;
+    bool anonymous = false;  // goes with its last seat
+  };
+
+  explicit Registry(Region& region);
+  // False: the guard cannot be had (Corrupt).
+  [[nodiscard]] bool entered() const { return guard_.entered(); }
+
+  Status claim_agent(uint32_t thread, AgentSlot* out);
+  // Its tickets must be gone.
+  void free_agent(AgentSlot agent);
+
+  // Finds the object or makes it, and gives the agent a seat at it (a new one at each call).
+  Status open(AgentSlot agent, std::string_view name, Kind kind, OpenOptions options, Seat* out,
+              std::string* detail);
+  // The seat's ticket must be out of the queue. Frees the object where it was the last seat and no
+  // name keeps it.
+  void close(AgentSlot agent, TicketIndex ticket);
+  // From now on the name is free for another object.
+  void unlink(ObjectIndex object);
+
+  // How many agents of `process` are in the region.
+  [[nodiscard]] uint32_t agents_of(ProcessIndex process);
+
+ private:
+  void rebuild();
+  ObjectIndex find(std::string_view name, uint64_t hash);
+  Status make(std::string_view name, uint64_t hash, Kind kind, bool anonymous, ObjectIndex* out);
+  void insert(ObjectIndex index);
+  void remove(ObjectIndex index);
+  void release_object(ObjectIndex index);
+  template <typename Table, typename IsFree>
+  Status find_free(Table& table, uint32_t first, IsFree is_free, uint32_t* out);
+
+  Region& region_;
+  RegionHeader& header_;
+  Guard guard_;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,430 @@
+#include "sync/lock.h"
+
+#include <unistd.h>
+
+#include "posix/fault.h"
+#include "sync/lock_word.h"
+#include "wait/queue.h"
+#include "wait/reaper.h"
+#include "wait/ring.h"
+
+namespace holdfast::lock {
+namespace {
+
+// After this long a waiter that looks and loses is starving. As parking_lot and Go's mutex.
+constexpr int64_t kStarvingAfterNs = 1'000'000;
+
+TicketState state_of(const TicketRecord& ticket) {
+  return static_cast<TicketState>(ticket.state.load(std::memory_order_acquire));
+}
+
+void set_state(TicketRecord& ticket, TicketState state) {
+  ticket.state.store(static_cast<uint32_t>(state), std::memory_order_release);
+}
+
+// One stay inside the lock's guard; entered, the state is whole. Wakes that fall due are rung on leaving.
+class Stay {
+ public:
+  Stay(Region& region, ObjectIndex index, ObjectRecord& object)
+      : queue(region, object, index),
+        word(object.word),
+        region_(region),
+        guard_(region, object.guard) {
+    if (guard_.entered() && guard_.needs_repair()) repair();
+  }
+  ~Stay() {
+    guard_.leave();
+    ring_.now();
+    if (ring_all_) ring_all_told(region_);
+  }
+  Stay(const Stay&) = delete;
+  Stay& operator=(const Stay&) = delete;
+
+  [[nodiscard]] bool entered() const { return guard_.entered(); }
+  [[nodiscard]] uint32_t load() const { return word.load(std::memory_order_acquire); }
+
+  // Replaces the word by `change(word)`, where `change` may refuse by returning the word as it is.
+  // Returns what the word was when the change was made or refused. acq_rel: SYNC POINT: lock-word.
+  template <typename Change>
+  uint32_t update(Change change) {
+    uint32_t seen = load();
+    for (;;) {
+      const uint32_t wanted = change(seen);
+      if (wanted == seen) return seen;
+      if (word.compare_exchange_weak(seen, wanted, std::memory_order_acq_rel,
+                                     std::memory_order_acquire)) {
+        return seen;
+      }
+    }
+  }
+
+  void tell(TicketRecord& ticket, TicketState state) {
+    set_state(ticket, state);
+    ring_.note(region_, ticket);
+  }
+  void ring_all_on_leaving() { ring_all_ = true; }
+
+  // I6: the lock stands free and somebody waits, so somebody must be on the way.
+  void fix() {
+    TicketRecord* head = queue.head();
+    if (head == nullptr || lock_word::owner(load()) != 0 || queue.any_woken()) return;
+    tell(*head, TicketState::Woken);
+    HOLDFAST_POINT("fix.chosen");
+    update([](uint32_t w) { return w | lock_word::kWoken; });
+  }
+
+  // WAITERS and WOKEN as the tickets say.
+  void restore_flags() {
+    const bool waiters = !queue.empty();
+    const bool woken = queue.any_woken();
+    update([=](uint32_t w) {
+      w = lock_word::with(w, lock_word::kWaiters, waiters);
+      return lock_word::with(w, lock_word::kWoken, woken);
+    });
+  }
+
+  WaitQueue queue;
+  std::atomic<uint32_t>& word;
+
+ private:
+  // Somebody died in here: tickets and owner are the truth, list and flags follow.
+  void repair() {
+    queue.rebuild();
+    const AgentSlot owner = lock_word::owner(load());
+    TicketRecord* ticket = queue.head();
+    for (uint32_t left = Region::count(region_.header().tickets); ticket != nullptr && left > 0;
+         --left) {
+      TicketRecord* next = region_.ticket(ticket->next);
+      if (owner != 0 && ticket->agent.load(std::memory_order_relaxed) == owner) {
+        // A hand-over that was committed and not delivered; or a take by one who died before it left the
+        // queue: then its reaper releases it again.
+        set_state(*ticket, TicketState::Granted);
+        queue.remove(queue.index_of(*ticket));
+      }
+      ticket = next;
+    }
+    HOLDFAST_POINT("repair.delivered");
+    update([](uint32_t w) { return w & ~lock_word::kStarving; });
+    restore_flags();
+    if (lock_word::is_unlinked(load())) end_all_waits();
+    fix();
+    ring_all_on_leaving();
+  }
+
+ public:
+  void end_all_waits() {
+    while (TicketRecord* ticket = queue.head()) {
+      set_state(*ticket, TicketState::Gone);
+      queue.remove(queue.index_of(*ticket));
+    }
+    update([](uint32_t w) { return w & ~(lock_word::kWaiters | lock_word::kWoken); });
+    ring_all_on_leaving();
+  }
+
+ private:
+  Region& region_;
+  Guard guard_;
+  Ring ring_;
+  bool ring_all_ = false;
+};
+
+bool is_only_one_queued(const Stay& stay, const TicketRecord& ticket) {
+  return stay.queue.head() == &ticket && ticket.next == kNone;
+}
+
+void leave_queue(Stay& stay, Seat& seat) {
+  TicketRecord& ticket = *seat.ticket;
+  const bool queued = WaitQueue::is_queued(ticket);
+  set_state(ticket, TicketState::None);
+  HOLDFAST_POINT("leave.retracted");
+  if (queued) stay.queue.remove(seat.ticket_index);
+  ticket.starved = 0;
+}
+
+void stamp_since(ObjectRecord& object) {
+  object.held_since_ns.store(monotonic_ns(), std::memory_order_relaxed);
+  // The token of the acquisition that is being made: JavaScript counts it up when it has the lock.
+  object.held_token.store(object.token + 1, std::memory_order_relaxed);
+}
+
+// look.take: false where a running agent took it first, by the fast path.
+bool take(Stay& stay, Seat& seat, bool* abandoned) {
+  TicketRecord& ticket = *seat.ticket;
+  const bool queued = WaitQueue::is_queued(ticket);
+  const bool woken = state_of(ticket) == TicketState::Woken;
+  const bool others =
+      queued ? !is_only_one_queued(stay, ticket) : !stay.queue.empty();
+  const uint32_t seen = stay.update([&](uint32_t w) {
+    if (lock_word::owner(w) != 0) return w;
+    w &= ~(lock_word::kAbandoned | lock_word::kStarving);
+    w = lock_word::with(w, lock_word::kWaiters, others);
+    if (woken) w &= ~lock_word::kWoken;
+    return lock_word::with_owner(w, seat.agent);
+  });
+  if (lock_word::owner(seen) != 0) return false;
+  HOLDFAST_POINT("look.taken");
+  *abandoned = (seen & lock_word::kAbandoned) != 0;
+  leave_queue(stay, seat);
+  HOLDFAST_POINT("look.dequeued");
+  stamp_since(*seat.object);
+  return true;
+}
+
+// look.note: false where the lock has become free meanwhile.
+bool note(Stay& stay, Seat& seat, WaitMode mode) {
+  TicketRecord& ticket = *seat.ticket;
+  const bool queued = WaitQueue::is_queued(ticket);
+  const bool woken = state_of(ticket) == TicketState::Woken;
+  const int64_t now = monotonic_ns();
+  const bool starving = queued && now - ticket.since_ns > kStarvingAfterNs;
+  if (starving) ticket.starved = 1;
+  const uint32_t seen = stay.update([&](uint32_t w) {
+    if (lock_word::owner(w) == 0) return w;
+    w |= lock_word::kWaiters;
+    if (woken) w &= ~lock_word::kWoken;
+    if (starving) w |= lock_word::kStarving;
+    return w;
+  });
+  if (lock_word::owner(seen) == 0) return false;
+  HOLDFAST_POINT("look.noted");
+  ticket.mode = mode;
+  if (queued) {
+    set_state(ticket, TicketState::Waiting);
+    return true;
+  }
+  ticket.seq = seat.object->next_seq++;
+  ticket.since_ns = now;
+  ticket.starved = 0;
+  HOLDFAST_POINT("enqueue.numbered");
+  set_state(ticket, TicketState::Waiting);
+  HOLDFAST_POINT("enqueue.published");
+  stay.queue.append(seat.ticket_index);
+  HOLDFAST_POINT("enqueue.linked");
+  return true;
+}
+
+void cancel(Stay& stay, Seat& seat) {
+  leave_queue(stay, seat);
+  HOLDFAST_POINT("cancel.unlinked");
+  stay.restore_flags();
+  // The holder may have left by the fast path, trusting in the wake that was ours.
+  stay.fix();
+}
+
+// reap.release: free where `agent` owned it, with the mark for the next owner; somebody is on the way.
+void abandon(Stay& stay, AgentSlot agent) {
+  stay.update([=](uint32_t w) {
+    if (lock_word::owner(w) != agent) return w;
+    return (lock_word::with_owner(w, 0) | lock_word::kAbandoned) & ~lock_word::kStarving;
+  });
+  HOLDFAST_POINT("reap.released");
+  stay.restore_flags();
+  stay.fix();
+}
+
+enum class OrElse : uint8_t { Leave, Queue, Cancel };
+
+Outcome look_or(Region& region, Seat& seat, OrElse or_else, WaitMode mode) {
+  Stay stay(region, seat.object_index, *seat.object);
+  if (!stay.entered()) return Outcome::Corrupt;
+  TicketRecord& ticket = *seat.ticket;
+  for (;;) {
+    const TicketState state = state_of(ticket);
+    if (state == TicketState::Granted) {  // look.granted
+      set_state(ticket, TicketState::None);
+      ticket.starved = 0;
+      stamp_since(*seat.object);
+      return Outcome::Taken;
+    }
+    const uint32_t word = stay.load();
+    if (state == TicketState::Gone || lock_word::is_unlinked(word)) {  // look.gone
+      leave_queue(stay, seat);
+      return Outcome::Unlinked;
+    }
+    if (lock_word::owner(word) == 0) {
+      bool abandoned = false;
+      if (take(stay, seat, &abandoned)) {
+        return abandoned ? Outcome::TakenAbandoned : Outcome::Taken;
+      }
+      continue;
+    }
+    switch (or_else) {
+      case OrElse::Leave:
+        return Outcome::Pending;
+      case OrElse::Cancel:
+        cancel(stay, seat);
+        return Outcome::Cancelled;
+      case OrElse::Queue:
+        // Its own holder would wait for itself for ever: the caller's mistake, kept from becoming a hang.
+        if (lock_word::owner(word) == seat.agent) return Outcome::Misuse;
+        if (note(stay, seat, mode)) return Outcome::Pending;
+        continue;
+    }
+  }
+}
+
+}  // namespace
+
+Outcome try_acquire(Region& region, Seat& seat) {
+  return look_or(region, seat, OrElse::Leave, WaitMode::Sync);
+}
+
+Outcome look(Region& region, Seat& seat, WaitMode mode) {
+  return look_or(region, seat, OrElse::Queue, mode);
+}
+
+Outcome last_look(Region& region, Seat& seat) {
+  return look_or(region, seat, OrElse::Cancel, WaitMode::Sync);
+}
+
+namespace {
+
+void pause_processor() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("isb" ::: "memory");
+#endif
+}
+
+// A holder that runs on another processor is often done before a sleep would have begun.
+bool spin_for(ObjectRecord& object, AgentSlot agent) {
+  static const bool alone = ::sysconf(_SC_NPROCESSORS_ONLN) < 2;
+  if (alone) return false;
+  constexpr int kRounds = 40;
+  constexpr int kPausesPerRound = 8;
+  for (int round = 0; round < kRounds; ++round) {
+    uint32_t word = object.word.load(std::memory_order_relaxed);  // relaxed: the swap decides
+    if ((word & lock_word::kBlocksFastAcquire) == 0 &&
+        object.word.compare_exchange_strong(word, lock_word::with_owner(word, agent),
+                                            std::memory_order_acq_rel,
+                                            std::memory_order_relaxed)) {
+      return true;
+    }
+    // Somebody is in line already, or will be handed the lock: go and stand behind.
+    if ((word & (lock_word::kStarving | lock_word::kAbandoned | lock_word::kUnlinked)) != 0) {
+      return false;
+    }
+    for (int i = 0; i < kPausesPerRound; ++i) pause_processor();
+  }
+  return false;
+}
+
+}  // namespace
+
+Outcome acquire_sync(Region& region, Seat& seat, const SyncWait& wait) {
+  TicketRecord& ticket = *seat.ticket;
+  if (state_of(ticket) == TicketState::None && spin_for(*seat.object, seat.agent)) {
+    return Outcome::Taken;
+  }
+  const Deadline until = Deadline::sooner(wait.deadline, wait.slice);
+  for (;;) {
+    const Outcome outcome = look(region, seat, WaitMode::Sync);
+    if (outcome != Outcome::Pending) return outcome;
+    // SYNC POINT: ticket-told. The futex compares and sleeps in one step, so a state that was changed
+    // before is seen; acquire, with the release in set_state().
+    while (state_of(ticket) == TicketState::Waiting) {
+      if (futex_wait(ticket.state, static_cast<uint32_t>(TicketState::Waiting), until) ==
+          FutexWake::TimedOut) {
+        break;
+      }
+    }
+    if (wait.deadline.passed()) {
+      const Outcome last = wait.keep_ticket ? look(region, seat, WaitMode::Async)
+                                            : last_look(region, seat);
+      return last == Outcome::Pending || last == Outcome::Cancelled ? Outcome::TimedOut : last;
+    }
+    if (wait.slice.passed() && state_of(ticket) == TicketState::Waiting) {
+      // The keeper that was to notice a death may be stopped: who waits looks for itself.
+      reap_dead_processes(region);
+      return Outcome::Pending;
+    }
+  }
+}
+
+Status release(Region& region, Seat& seat, Release how) {
+  Stay stay(region, seat.object_index, *seat.object);
+  if (!stay.entered()) return Status::Corrupt;
+  const uint32_t word = stay.load();
+  if (lock_word::owner(word) != seat.agent) return Status::NotOwner;
+  if (how == Release::Untold) {
+    abandon(stay, seat.agent);
+    return Status::Ok;
+  }
+  TicketRecord* head = stay.queue.head();
+  if (head == nullptr) {  // release.free
+    stay.update([](uint32_t) { return 0u; });
+    return Status::Ok;
+  }
+  if (how == Release::Fair || (word & lock_word::kStarving) != 0) {  // handoff
+    TicketRecord* next = stay.queue.first_starved();
+    if (next == nullptr) next = head;
+    const AgentSlot agent = next->agent.load(std::memory_order_relaxed);
+    const bool was_woken = state_of(*next) == TicketState::Woken;
+    const bool others = !is_only_one_queued(stay, *next);
+    stay.update([&](uint32_t w) {
+      w &= ~lock_word::kStarving;
+      if (was_woken) w &= ~lock_word::kWoken;
+      w = lock_word::with(w, lock_word::kWaiters, others);
+      return lock_word::with_owner(w, agent);
+    });
+    HOLDFAST_POINT("handoff.committed");
+    stay.tell(*next, TicketState::Granted);
+    HOLDFAST_POINT("handoff.granted");
+    stay.queue.remove(stay.queue.index_of(*next));
+    next->starved = 0;
+    HOLDFAST_POINT("handoff.dequeued");
+    return Status::Ok;
+  }
+  if ((word & lock_word::kWoken) == 0) {  // wake.choose: first the ticket, then WOKEN with the release (I3)
+    stay.tell(*head, TicketState::Woken);
+    HOLDFAST_POINT("wake.chosen");
+  }
+  stay.update([](uint32_t w) { return lock_word::with_owner(w, 0) | lock_word::kWoken; });
+  HOLDFAST_POINT("wake.freed");
+  return Status::Ok;
+}
+
+Status reap(Region& region, const Seat& dead) {
+  Seat seat = dead;
+  Stay stay(region, seat.object_index, *seat.object);
+  if (!stay.entered()) return Status::Corrupt;
+  leave_queue(stay, seat);
+  HOLDFAST_POINT("reap.retracted");
+  abandon(stay, seat.agent);
+  return Status::Ok;
+}
+
+Status unlink(Region& region, Seat& seat, AgentSlot* holder) {
+  Stay stay(region, seat.object_index, *seat.object);
+  if (!stay.entered()) return Status::Corrupt;
+  const uint32_t seen = stay.update([](uint32_t w) {
+    return lock_word::owner(w) != 0 ? w : w | lock_word::kUnlinked;
+  });
+  if (lock_word::owner(seen) != 0) {
+    *holder = lock_word::owner(seen);
+    return Status::InUse;
+  }
+  HOLDFAST_POINT("unlink.marked");
+  stay.end_all_waits();
+  return Status::Ok;
+}
+
+Status holder(Region& region, Seat& seat, Holder* out) {
+  ObjectRecord& object = *seat.object;
+  Stay stay(region, seat.object_index, object);
+  if (!stay.entered()) return Status::Corrupt;
+  out->agent = lock_word::owner(stay.load());
+  if (out->agent == 0) return Status::Ok;
+  // relaxed: written by an owner that takes no guard; the value is only compared.
+  const double token = std::atomic_ref<double>(object.token).load(std::memory_order_relaxed);
+  const double held = object.held_token.load(std::memory_order_relaxed);
+  if (held != token && held != token + 1) {  // + 1: taken, and not counted yet
+    object.held_since_ns.store(monotonic_ns(), std::memory_order_relaxed);
+    object.held_token.store(token, std::memory_order_relaxed);
+  }
+  out->since_ns = object.held_since_ns.load(std::memory_order_relaxed);
+  return Status::Ok;
+}
+
+}  // namespace holdfast::lock

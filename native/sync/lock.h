@@ -1,0 +1,54 @@
+// The lock between agents: what happens beside the two uncontended transitions. Table and invariants stand in
+// sync/lock_word.h; the steps' names are also the fault points' and the model's (model/lock.pml).
+//
+// Every function may be called from any thread of the process, but for one seat by one thread at a time.
+#pragma once
+
+#include "posix/deadline.h"
+#include "region/registry.h"
+#include "status.h"
+
+namespace holdfast::lock {
+
+// One try under the guard, never queues. Does not block but for the guard.
+Outcome try_acquire(Region& region, Seat& seat);
+
+// Takes the lock, or queues the seat's ticket (if it is not queued yet) to be woken as `mode` says.
+Outcome look(Region& region, Seat& seat, WaitMode mode);
+
+// For one who gives up: takes the lock where it is free or was handed over already, else takes the
+// ticket out of the queue (Cancelled).
+Outcome last_look(Region& region, Seat& seat);
+
+struct SyncWait {
+  Deadline deadline;           // TimedOut when it passes
+  Deadline slice;              // Pending when it passes: call again. The ticket keeps its place
+  bool keep_ticket = false;    // TimedOut leaves the ticket queued, in async mode
+};
+
+// Blocks this thread until the lock is had, the deadline or the slice has passed.
+Outcome acquire_sync(Region& region, Seat& seat, const SyncWait& wait);
+
+enum class Release : uint8_t {
+  Plain = 0,
+  Fair = 1,    // hands over to the first waiter outright
+  Untold = 2,  // the owner was told of an abandonment and does not want the lock: the next one is told
+};
+
+// The contended release.
+Status release(Region& region, Seat& seat, Release how);
+
+// Gives back what a dead agent held of this object, or waited for. Idempotent.
+Status reap(Region& region, const Seat& dead);
+
+// Ends the object: needs it free. Waiters get Unlinked. InUse: `holder` has it.
+Status unlink(Region& region, Seat& seat, AgentSlot* holder);
+
+struct Holder {
+  AgentSlot agent = 0;  // 0: free
+  int64_t since_ns = 0;
+};
+// Since when is exact for an owner that came by the slow path, else the first time that anybody looked.
+Status holder(Region& region, Seat& seat, Holder* out);
+
+}  // namespace holdfast::lock

@@ -1,0 +1,93 @@
+// The process' own thread beside its JavaScript threads. It is the process' life (it holds the life mutex and
+// never ends), it notices the death of others, and it tells event loops when one of their tickets was told
+// something. One a process; never joined, never destroyed.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+
+#include "region/region.h"
+#include "region/registry.h"
+#include "status.h"
+
+namespace holdfast {
+
+class LoopAgent;
+
+// A seat whose ticket an event loop waits on. Lives as long as the seat; in the loop's list while it waits.
+struct AsyncWait {
+  Seat* seat = nullptr;
+  uint32_t handle = 0;  // what the loop calls it by
+  AsyncWait* previous = nullptr;
+  AsyncWait* next = nullptr;
+  bool listed = false;
+
+  // The ticket was told something.
+  [[nodiscard]] bool was_told() const;
+  // Or nobody told it, but the lock stands free: who was woken for it may be stopped.
+  [[nodiscard]] bool worth_a_look() const;
+};
+
+// One event loop. `deliver` is called on the keeper's thread, with the keeper's lock held: it may only post a
+// message to the loop, and not call back into the keeper.
+class LoopAgent {
+ public:
+  using Deliver = void (*)(void* context);
+  LoopAgent(Deliver deliver, void* context) : deliver_(deliver), context_(context) {}
+
+  // On the loop's own thread, before it looks at its waits: what is told from now on is delivered anew.
+  void taken_up() { delivered_.store(false, std::memory_order_seq_cst); }
+  [[nodiscard]] AsyncWait* first() const { return first_; }
+
+ private:
+  friend class Keeper;
+  Deliver deliver_;
+  void* context_;
+  AsyncWait* first_ = nullptr;             // keeper's lock; written on the loop's thread only
+  std::atomic<bool> delivered_{false};     // a message is on its way to the loop
+  LoopAgent* previous_ = nullptr;          // keeper's lock
+  LoopAgent* next_ = nullptr;              // keeper's lock
+};
+
+class Keeper {
+ public:
+  Keeper() = default;
+  Keeper(const Keeper&) = delete;
+  Keeper& operator=(const Keeper&) = delete;
+
+  // Joins the region: opens it, starts the thread, which claims the process record. Blocks until that is
+  // done. Dead processes have been reaped when it returns.
+  Status start(const std::string& name_space, mode_t mode, std::string* detail);
+
+  [[nodiscard]] Region& region() { return region_; }
+
+  void add_loop(LoopAgent& loop);
+  void remove_loop(LoopAgent& loop);
+
+  // Before the ticket is queued, so that nothing told to it is missed. On the loop's own thread.
+  void watch(LoopAgent& loop, AsyncWait& wait);
+  void unwatch(LoopAgent& loop, AsyncWait& wait);
+
+  // True where the kernel has futex_waitv; else deaths are found by looking.
+  [[nodiscard]] bool watches_lives() const {
+    return watches_lives_.load(std::memory_order_relaxed);  // for information
+  }
+  // Before start(): behave as on a kernel without futex_waitv.
+  void forbid_futex_waitv() { watches_lives_.store(false, std::memory_order_relaxed); }
+
+ private:
+  void run();
+  bool deliver(bool look_for_itself);
+  void sleep(uint32_t doorbell, bool anybody_waits);
+
+  Region region_;
+  std::mutex mutex_;  // this process' loops and their lists of waits
+  std::condition_variable claimed_;
+  Status claim_ = Status::TimedOut;  // mutex_; TimedOut: not yet
+  LoopAgent* loops_ = nullptr;       // mutex_
+  std::atomic<bool> watches_lives_{true};
+};
+
+}  // namespace holdfast

@@ -1,0 +1,42 @@
+// The waiters of one object, first come first served: a list over its tickets. All under the object's guard.
+// The list is an index; rebuild() makes it from the tickets.
+#pragma once
+
+#include "region/layout.h"
+#include "region/region.h"
+
+namespace holdfast {
+
+class WaitQueue {
+ public:
+  WaitQueue(Region& region, ObjectRecord& object, ObjectIndex index)
+      : region_(region), object_(object), index_(index) {}
+
+  [[nodiscard]] bool empty() const { return object_.queue_head == kNone; }
+  [[nodiscard]] TicketRecord* head() const { return region_.ticket(object_.queue_head); }
+  // The first that has waited too long, nullptr if none has.
+  [[nodiscard]] TicketRecord* first_starved() const;
+  [[nodiscard]] bool any_woken() const;
+
+  // To the end; its seq must be the highest.
+  void append(TicketIndex index);
+  void remove(TicketIndex index);
+  [[nodiscard]] TicketIndex index_of(const TicketRecord& ticket) const;
+
+  // Truth -> index: every ticket of the object that is Waiting or Woken, in seq order.
+  void rebuild();
+
+  static bool is_queued(const TicketRecord& ticket) {
+    const auto state = static_cast<TicketState>(ticket.state.load(std::memory_order_acquire));
+    return state == TicketState::Waiting || state == TicketState::Woken;
+  }
+
+ private:
+  void insert_by_seq(TicketIndex index);
+
+  Region& region_;
+  ObjectRecord& object_;
+  ObjectIndex index_;
+};
+
+}  // namespace holdfast

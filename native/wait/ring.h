@@ -1,0 +1,29 @@
+// Waking the agent behind a ticket, wherever it sleeps: a thread in a sync call sleeps on its ticket, an event
+// loop's tickets are watched by its process' keeper, which sleeps on the process' doorbell.
+#pragma once
+
+#include "region/layout.h"
+#include "region/region.h"
+
+namespace holdfast {
+
+// A wake that is due. Noted under the guard, rung after it is left, so that nobody wakes up only to wait
+// for the guard. Who dies in between is covered: the reaper rings every ticket that was told something.
+class Ring {
+ public:
+  Ring() = default;
+  // Under the ticket's object's guard.
+  void note(Region& region, TicketRecord& ticket);
+  void now();
+
+ private:
+  FutexWord* word_ = nullptr;
+  bool doorbell_ = false;
+};
+
+void ring_doorbell(ProcessRecord& process);
+
+// Rings every ticket of the region that was told something and may not have heard it.
+void ring_all_told(Region& region);
+
+}  // namespace holdfast
