@@ -1,0 +1,95 @@
+// The limit that holdfast is compared with: an uncontended lock + unlock pair in C, and the same contended
+// between processes. Prints one JSON object. Arguments: the rounds of a pair, then (optional) processes and
+// increments each.
+#include <pthread.h>
+#include <semaphore.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+
+#include "posix/deadline.h"
+#include "posix/robust_mutex.h"
+
+using holdfast::monotonic_ns;
+using holdfast::RobustMutex;
+
+namespace {
+
+struct Shared {
+  RobustMutex mutex;
+  sem_t semaphore;
+  pthread_barrier_t start;
+  volatile int64_t counter;
+};
+
+double per_pair_ns(int64_t begin, long rounds) {
+  return static_cast<double>(monotonic_ns() - begin) / static_cast<double>(rounds);
+}
+
+double mutex_pair_ns(Shared& shared, long rounds) {
+  const int64_t begin = monotonic_ns();
+  for (long i = 0; i < rounds; ++i) {
+    static_cast<void>(shared.mutex.lock());
+    shared.mutex.unlock();
+  }
+  return per_pair_ns(begin, rounds);
+}
+
+double semaphore_pair_ns(Shared& shared, long rounds) {
+  const int64_t begin = monotonic_ns();
+  for (long i = 0; i < rounds; ++i) {
+    sem_wait(&shared.semaphore);
+    sem_post(&shared.semaphore);
+  }
+  return per_pair_ns(begin, rounds);
+}
+
+// `processes` of them, `increments` each, under one mutex: nanoseconds for an increment, all together.
+double contended_ns(Shared& shared, int processes, long increments) {
+  pthread_barrierattr_t attributes;
+  pthread_barrierattr_init(&attributes);
+  pthread_barrierattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+  pthread_barrier_init(&shared.start, &attributes, static_cast<unsigned>(processes) + 1);
+  shared.counter = 0;
+  for (int process = 0; process < processes; ++process) {
+    if (fork() == 0) {
+      pthread_barrier_wait(&shared.start);
+      for (long i = 0; i < increments; ++i) {
+        static_cast<void>(shared.mutex.lock());
+        shared.counter = shared.counter + 1;
+        shared.mutex.unlock();
+      }
+      _exit(0);
+    }
+  }
+  pthread_barrier_wait(&shared.start);
+  const int64_t begin = monotonic_ns();
+  while (wait(nullptr) > 0) {
+  }
+  const double each = per_pair_ns(begin, increments * processes);
+  return shared.counter == increments * processes ? each : -1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const long rounds = argc > 1 ? std::atol(argv[1]) : 5'000'000;
+  const int processes = argc > 2 ? std::atoi(argv[2]) : 0;
+  const long increments = argc > 3 ? std::atol(argv[3]) : 0;
+  void* memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return 1;
+  auto& shared = *static_cast<Shared*>(memory);
+  if (!shared.mutex.init() || sem_init(&shared.semaphore, 1, 1) != 0) return 1;
+  std::printf("{\"mutexPairNs\": %.3f, \"semaphorePairNs\": %.3f", mutex_pair_ns(shared, rounds),
+              semaphore_pair_ns(shared, rounds));
+  if (processes > 0) {
+    std::printf(", \"contendedNs\": %.3f", contended_ns(shared, processes, increments));
+  }
+  std::printf("}\n");
+  return 0;
+}

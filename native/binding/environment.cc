@@ -1,0 +1,196 @@
+#include "binding/environment.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include "sync/lock.h"
+#include "sync/lock_word.h"
+#include "wait/queue.h"
+#include "wait/reaper.h"
+
+namespace holdfast::binding {
+
+Environment::Environment(napi_env env) : env_(env), loop_(&Environment::deliver, this) {}
+
+Status Environment::join(const std::string& name_space, mode_t mode, uint32_t thread,
+                         napi_value on_ready) {
+  if (agent_ != 0) return Status::Exists;
+  if (notifier_ == nullptr) {
+    napi_value name;
+    if (napi_create_string_utf8(env_, "holdfast", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+        napi_create_threadsafe_function(env_, on_ready, nullptr, name, 0, 1, nullptr, nullptr, this,
+                                        &Environment::take_up, &notifier_) != napi_ok) {
+      return Status::System;
+    }
+    // An idle object does not keep the loop alive; pending waits do (keep_alive).
+    static_cast<void>(napi_unref_threadsafe_function(env_, notifier_));
+  }
+  AgentSlot agent = 0;
+  const Status status = Runtime::get().join(name_space, mode, thread, &agent, &detail);
+  if (status != Status::Ok) return status;
+  agent_ = agent;
+  Runtime::get().keeper().add_loop(loop_);
+  // After the notifier was made: hooks run last in, first out, so the keeper forgets this loop before the
+  // notifier goes.
+  if (napi_add_env_cleanup_hook(env_, &Environment::leave, this) != napi_ok) {
+    leave(this);
+    return Status::System;
+  }
+  return Status::Ok;
+}
+
+// The thread ends, orderly or by terminate(): whatever it still holds is abandoned.
+void Environment::leave(void* environment) {
+  auto& self = *static_cast<Environment*>(environment);
+  if (self.agent_ == 0) return;
+  Runtime::get().keeper().remove_loop(self.loop_);
+  if (Runtime::get().usable() == Status::Ok) reap_agent(self.region(), self.agent_);
+  self.agent_ = 0;
+}
+
+Handle* Environment::handle(uint32_t index) {
+  if (agent_ == 0 || index >= handles_.size()) return nullptr;
+  return handles_[index].get();
+}
+
+Status Environment::open(const std::string& name, Kind kind, Registry::OpenOptions options,
+                         uint32_t* handle) {
+  if (agent_ == 0) return Status::BadHandle;
+  Seat seat;
+  {
+    Registry registry(region());
+    if (!registry.entered()) return Status::Corrupt;
+    if (const Status status = registry.open(agent_, name, kind, options, &seat, &detail);
+        status != Status::Ok) {
+      return status;
+    }
+  }
+  const auto known = handle_of_.find(seat.object_index);
+  if (known != handle_of_.end()) {
+    *handle = known->second;
+    ++handles_[*handle]->opens;
+    Registry registry(region());
+    if (registry.entered()) registry.close(agent_, seat.ticket_index);
+    return Status::Ok;
+  }
+  if (vacant_.empty()) {
+    vacant_.push_back(static_cast<uint32_t>(handles_.size()));
+    handles_.emplace_back();
+  }
+  *handle = vacant_.back();
+  vacant_.pop_back();
+  auto made = std::make_unique<Handle>();
+  made->seat = seat;
+  made->wait.seat = &made->seat;
+  made->wait.handle = *handle;
+  made->kind = kind;
+  made->opens = 1;
+  handles_[*handle] = std::move(made);
+  handle_of_.emplace(seat.object_index, *handle);
+  return Status::Ok;
+}
+
+Status Environment::close(uint32_t index) {
+  Handle* open = handle(index);
+  if (open == nullptr) return Status::BadHandle;
+  if (open->opens > 1) {
+    --open->opens;
+    return Status::Ok;
+  }
+  Seat& seat = open->seat;
+  if (lock_word::owner(seat.object->word.load(std::memory_order_acquire)) == agent_ &&
+      !open->wait.listed) {
+    return Status::InUse;
+  }
+  if (open->wait.listed) {
+    unwatch(*open);
+    const Outcome outcome = lock::last_look(region(), seat);
+    if (outcome == Outcome::Taken || outcome == Outcome::TakenAbandoned) {
+      const bool abandoned = outcome == Outcome::TakenAbandoned;
+      static_cast<void>(lock::release(
+          region(), seat, abandoned ? lock::Release::Untold : lock::Release::Plain));
+    }
+  }
+  Registry registry(region());
+  if (!registry.entered()) return Status::Corrupt;
+  registry.close(agent_, seat.ticket_index);
+  handle_of_.erase(seat.object_index);
+  handles_[index].reset();
+  vacant_.push_back(index);
+  return Status::Ok;
+}
+
+Status Environment::unlink(uint32_t index) {
+  Handle* open = handle(index);
+  if (open == nullptr) return Status::BadHandle;
+  AgentSlot holder = 0;
+  const Status status = lock::unlink(region(), open->seat, &holder);
+  if (status == Status::InUse) {
+    const ProcessRecord* process = region().process_of(holder);
+    detail = process != nullptr ? std::to_string(process->pid.load(std::memory_order_relaxed))
+                                : std::string("unknown");
+    return status;
+  }
+  if (status != Status::Ok) return status;
+  Registry registry(region());
+  if (!registry.entered()) return Status::Corrupt;
+  registry.unlink(open->seat.object_index);
+  return Status::Ok;
+}
+
+Status Environment::keep_alive(bool on) {
+  if (notifier_ == nullptr || agent_ == 0) return Status::BadHandle;
+  const napi_status done = on ? napi_ref_threadsafe_function(env_, notifier_)
+                              : napi_unref_threadsafe_function(env_, notifier_);
+  return done == napi_ok ? Status::Ok : Status::System;
+}
+
+void Environment::deliver(void* environment) {
+  // Fails only while the loop goes down: then its hook reaps the agent.
+  static_cast<void>(napi_call_threadsafe_function(
+      static_cast<Environment*>(environment)->notifier_, nullptr, napi_tsfn_nonblocking));
+}
+
+void Environment::take_up(napi_env env, napi_value on_ready, void* environment, void*) {
+  auto& self = *static_cast<Environment*>(environment);
+  if (env == nullptr || self.agent_ == 0) return;  // the environment is going down
+  self.look_at_waits(env, on_ready);
+}
+
+// The loop's own thread competes for what it was told of, so that a busy loop does not sit on a lock.
+void Environment::look_at_waits(napi_env env, napi_value on_ready) {
+  loop_.taken_up();
+  batch_.clear();
+  AsyncWait* next = nullptr;
+  for (AsyncWait* wait = loop_.first(); wait != nullptr; wait = next) {
+    next = wait->next;
+    if (!wait->worth_a_look()) continue;
+    const Outcome outcome = lock::look(region(), *wait->seat, WaitMode::Async);
+    if (outcome == Outcome::Pending) continue;
+    Runtime::get().keeper().unwatch(loop_, *wait);
+    batch_.push_back(static_cast<int32_t>(wait->handle));
+    batch_.push_back(static_cast<int32_t>(outcome));
+  }
+  if (batch_.empty()) return;
+  napi_value batch;
+  napi_value value;
+  napi_value receiver;
+  napi_value result;
+  bool ok = napi_create_array_with_length(env, batch_.size(), &batch) == napi_ok &&
+            napi_get_undefined(env, &receiver) == napi_ok;
+  for (uint32_t i = 0; ok && i < batch_.size(); ++i) {
+    ok = napi_create_int32(env, batch_[i], &value) == napi_ok &&
+         napi_set_element(env, batch, i, value) == napi_ok;
+  }
+  // Not ok: JavaScript may not run any more, the clean-up hook comes next.
+  if (ok && napi_call_function(env, receiver, on_ready, 1, &batch, &result) != napi_ok) {
+    bool pending = false;
+    napi_value error;
+    if (napi_is_exception_pending(env, &pending) == napi_ok && pending &&
+        napi_get_and_clear_last_exception(env, &error) == napi_ok) {
+      static_cast<void>(napi_fatal_exception(env, error));
+    }
+  }
+}
+
+}  // namespace holdfast::binding

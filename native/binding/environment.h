@@ -1,0 +1,68 @@
+// One JavaScript thread's side of the addon: its agent, its handles, and the way into its event loop.
+// Everything here runs on that thread, unless said otherwise.
+#pragma once
+
+#include <node_api.h>
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "binding/runtime.h"
+#include "region/registry.h"
+#include "status.h"
+#include "wait/keeper.h"
+
+namespace holdfast::binding {
+
+// An object that this thread has open. One for each object, however often it was opened.
+struct Handle {
+  Seat seat;
+  AsyncWait wait;
+  Kind kind = Kind::None;
+  uint32_t opens = 0;
+};
+
+class Environment {
+ public:
+  explicit Environment(napi_env env);
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+  // Makes this thread an agent. `on_ready` is called with [handle, outcome, ...].
+  Status join(const std::string& name_space, mode_t mode, uint32_t thread, napi_value on_ready);
+  [[nodiscard]] AgentSlot agent() const { return agent_; }
+
+  Status open(const std::string& name, Kind kind, Registry::OpenOptions options, uint32_t* handle);
+  // The last close of a handle gives up its seat. InUse: this agent holds the object.
+  Status close(uint32_t handle);
+  Status unlink(uint32_t handle);
+  // nullptr for a number that is no open handle, and where the thread is no agent (any more).
+  [[nodiscard]] Handle* handle(uint32_t index);
+
+  [[nodiscard]] Region& region() { return Runtime::get().region(); }
+  void watch(Handle& handle) { Runtime::get().keeper().watch(loop_, handle.wait); }
+  void unwatch(Handle& handle) { Runtime::get().keeper().unwatch(loop_, handle.wait); }
+  Status keep_alive(bool on);
+
+  // Words for the last failure.
+  std::string detail;
+
+ private:
+  static void deliver(void* environment);  // on the keeper's thread
+  static void take_up(napi_env env, napi_value on_ready, void* environment, void* data);
+  static void leave(void* environment);
+  void look_at_waits(napi_env env, napi_value on_ready);
+
+  napi_env env_;
+  AgentSlot agent_ = 0;
+  std::vector<std::unique_ptr<Handle>> handles_;  // nullptr: vacant
+  std::vector<uint32_t> vacant_;
+  std::unordered_map<ObjectIndex, uint32_t> handle_of_;
+  std::vector<int32_t> batch_;
+  LoopAgent loop_;
+  napi_threadsafe_function notifier_ = nullptr;
+};
+
+}  // namespace holdfast::binding

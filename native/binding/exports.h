@@ -1,0 +1,32 @@
+// The functions that JavaScript sees; lib/native.ts says what each does.
+#pragma once
+
+#include <node_api.h>
+
+namespace holdfast::binding {
+
+struct Export {
+  const char* name;
+  napi_callback call;
+};
+
+// region.cc
+napi_value join(napi_env env, napi_callback_info info);
+napi_value open_object(napi_env env, napi_callback_info info);
+napi_value view(napi_env env, napi_callback_info info);
+napi_value close(napi_env env, napi_callback_info info);
+napi_value unlink(napi_env env, napi_callback_info info);
+napi_value unlink_namespace(napi_env env, napi_callback_info info);
+napi_value keep_alive(napi_env env, napi_callback_info info);
+napi_value now(napi_env env, napi_callback_info info);
+napi_value detail(napi_env env, napi_callback_info info);
+
+// lock.cc
+napi_value lock_try(napi_env env, napi_callback_info info);
+napi_value lock_wait(napi_env env, napi_callback_info info);
+napi_value lock_cancel(napi_env env, napi_callback_info info);
+napi_value lock_acquire_sync(napi_env env, napi_callback_info info);
+napi_value lock_release(napi_env env, napi_callback_info info);
+napi_value lock_holder(napi_env env, napi_callback_info info);
+
+}  // namespace holdfast::binding

@@ -1,0 +1,55 @@
+// The addon's way in. Context-aware: each environment (main thread, worker) gets an Environment of its own; what
+// they share is the Runtime.
+#include <node_api.h>
+
+#include <new>
+
+#include "binding/environment.h"
+#include "binding/exports.h"
+
+namespace holdfast::binding {
+namespace {
+
+constexpr Export kExports[] = {
+    {"join", join},
+    {"openLock", open_object},
+    {"view", view},
+    {"close", close},
+    {"unlink", unlink},
+    {"unlinkNamespace", unlink_namespace},
+    {"keepAlive", keep_alive},
+    {"now", now},
+    {"detail", detail},
+    {"lockTry", lock_try},
+    {"lockWait", lock_wait},
+    {"lockCancel", lock_cancel},
+    {"lockAcquireSync", lock_acquire_sync},
+    {"lockRelease", lock_release},
+    {"lockHolder", lock_holder},
+};
+
+void destroy(napi_env, void* environment, void*) { delete static_cast<Environment*>(environment); }
+
+napi_value init(napi_env env, napi_value exports) {
+  auto* environment = new (std::nothrow) Environment(env);
+  if (environment == nullptr) return nullptr;
+  // Deleted after the clean-up hooks have run, when nothing can call in any more.
+  if (napi_set_instance_data(env, environment, destroy, nullptr) != napi_ok) {
+    delete environment;
+    return nullptr;
+  }
+  for (const Export& entry : kExports) {
+    napi_value function;
+    if (napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, entry.call, environment,
+                             &function) != napi_ok ||
+        napi_set_named_property(env, exports, entry.name, function) != napi_ok) {
+      return nullptr;
+    }
+  }
+  return exports;
+}
+
+}  // namespace
+}  // namespace holdfast::binding
+
+NAPI_MODULE_INIT() { return holdfast::binding::init(env, exports); }

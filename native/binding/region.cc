@@ -1,0 +1,135 @@
+#include "region/region.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include "binding/arguments.h"
+#include "binding/exports.h"
+
+namespace holdfast::binding {
+namespace {
+
+constexpr uint32_t kFlagCreate = 1;
+constexpr uint32_t kFlagAnonymous = 2;
+
+// Keeps the words for `status`, where the core has given none.
+napi_value report(napi_env env, Environment& environment, Status status) {
+  if (status == Status::System && environment.detail.empty()) {
+    environment.detail = std::strerror(errno);
+  }
+  return to_js(env, status);
+}
+
+bool is_kind(uint32_t kind) {
+  return kind == static_cast<uint32_t>(Kind::Lock) || kind == static_cast<uint32_t>(Kind::RLock);
+}
+
+}  // namespace
+
+napi_value join(napi_env env, napi_callback_info info) {
+  const Arguments<4> arguments(env, info);
+  Environment* environment = arguments.environment();
+  std::string name_space;
+  uint32_t mode = 0;
+  uint32_t thread = 0;
+  napi_valuetype type = napi_undefined;
+  if (environment == nullptr || !arguments.string(0, &name_space) ||
+      !arguments.integer(1, &mode) || !arguments.integer(2, &thread) ||
+      napi_typeof(env, arguments.value(3), &type) != napi_ok || type != napi_function) {
+    return to_js(env, Status::BadArgument);
+  }
+  environment->detail.clear();
+  const Status status = environment->join(name_space, mode, thread, arguments.value(3));
+  if (status != Status::Ok) return report(env, *environment, status);
+  return to_js(env, static_cast<int32_t>(environment->agent()));
+}
+
+napi_value open_object(napi_env env, napi_callback_info info) {
+  const Arguments<3> arguments(env, info);
+  Environment* environment = arguments.environment();
+  std::string name;
+  uint32_t kind = 0;
+  uint32_t flags = 0;
+  if (environment == nullptr || !arguments.string(0, &name) || !arguments.integer(1, &kind) ||
+      !arguments.integer(2, &flags) || !is_kind(kind)) {
+    return to_js(env, Status::BadArgument);
+  }
+  if (const Status status = Runtime::get().usable(); status != Status::Ok) {
+    return to_js(env, status);
+  }
+  environment->detail.clear();
+  uint32_t handle = 0;
+  const Status status = environment->open(
+      name, static_cast<Kind>(kind),
+      {.create = (flags & kFlagCreate) != 0, .anonymous = (flags & kFlagAnonymous) != 0}, &handle);
+  if (status != Status::Ok) return report(env, *environment, status);
+  return to_js(env, static_cast<int32_t>(handle));
+}
+
+napi_value view(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  Handle* handle = arguments.handle(0);
+  if (handle == nullptr) return to_js(env, Status::BadHandle);
+  napi_value buffer = nullptr;
+  // The region is never unmapped while the process lives, so the buffer may outlive the handle.
+  return napi_create_external_arraybuffer(env, handle->seat.object, kCacheLine, nullptr, nullptr,
+                                          &buffer) == napi_ok
+             ? buffer
+             : to_js(env, Status::Unsupported);
+}
+
+napi_value close(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  uint32_t handle = 0;
+  if (arguments.handle(0) == nullptr || !arguments.integer(0, &handle)) {
+    return to_js(env, Status::BadHandle);
+  }
+  return to_js(env, arguments.environment()->close(handle));
+}
+
+napi_value unlink(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  uint32_t handle = 0;
+  if (arguments.handle(0) == nullptr || !arguments.integer(0, &handle)) {
+    return to_js(env, Status::BadHandle);
+  }
+  arguments.environment()->detail.clear();
+  return report(env, *arguments.environment(), arguments.environment()->unlink(handle));
+}
+
+napi_value unlink_namespace(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  Environment* environment = arguments.environment();
+  std::string name_space;
+  if (environment == nullptr || !arguments.string(0, &name_space)) {
+    return to_js(env, Status::BadArgument);
+  }
+  environment->detail.clear();
+  const Status status = Runtime::get().unlink_namespace(name_space, &environment->detail);
+  if (status == Status::Ok) return to_js(env, 1);
+  if (status == Status::NotFound) return to_js(env, 0);
+  return report(env, *environment, status);
+}
+
+napi_value keep_alive(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  bool on = false;
+  if (arguments.environment() == nullptr || !arguments.boolean(0, &on)) {
+    return to_js(env, Status::BadArgument);
+  }
+  return to_js(env, arguments.environment()->keep_alive(on));
+}
+
+napi_value now(napi_env env, napi_callback_info) {
+  return to_js(env, static_cast<double>(monotonic_ns()) / 1e6);
+}
+
+napi_value detail(napi_env env, napi_callback_info info) {
+  const Arguments<0> arguments(env, info);
+  napi_value text = nullptr;
+  if (arguments.environment() == nullptr) return nullptr;
+  const std::string& words = arguments.environment()->detail;
+  return napi_create_string_utf8(env, words.data(), words.size(), &text) == napi_ok ? text : nullptr;
+}
+
+}  // namespace holdfast::binding
