@@ -1,0 +1,234 @@
+/**
+ * What Lock and RLock have in common: opening and closing, and all that does not depend on who may
+ * enter.
+ */
+import { randomUUID } from 'node:crypto';
+import { checkBoolean, checkName, checkOptions, quoted } from './arguments.js';
+import { ClosedError, HoldfastError, NotHeldError } from './errors.js';
+import type { LockGuard } from './guard.js';
+import { LockCore, type Opened } from './lock-core.js';
+import { UNLINKED } from './lock-word.js';
+import { Kind, native, OpenFlag, Status } from './native.js';
+import { inForce, joinRegion, register } from './region.js';
+import { statusError } from './status.js';
+
+/** Options of `new Lock()` and `new RLock()`. */
+export interface LockOptions {
+  /**
+   * Whether taking over from a holder that died emits a process warning (`HOLDFAST_ABANDONED`).
+   * Default: what `configure()` says, which is `true` by default.
+   */
+  warnOnAbandoned?: boolean | undefined;
+}
+
+/** Plain data that stands for a lock, and gives it back in another process: see `open()`. */
+export interface LockToken {
+  readonly holdfast: 'Lock' | 'RLock';
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Who holds a lock. */
+export interface LockHolder {
+  readonly pid: number;
+  /** `worker_threads.threadId`; 0 is the main thread. */
+  readonly thread: number;
+  /**
+   * Since when: exact where the holder had to wait for the lock, else the moment when somebody
+   * first waited for it or asked, as an uncontended acquire takes no time to look at a clock.
+   */
+  readonly since: Date;
+}
+
+/**
+ * A key of the options which callers cannot reach: open what exists, create nothing.
+ *
+ * @internal
+ */
+export const EXISTING: unique symbol = Symbol('existing');
+
+const OPTION_KEYS = ['warnOnAbandoned'];
+
+/** This thread's cores, by name: two instances of one lock share one. */
+const cores = new Map<string, LockCore>();
+
+const forgotten = new FinalizationRegistry<LockCore>((core) => core.loseInstance());
+
+/** What instances point to once they are closed: its fast paths are shut. */
+let closedCore: LockCore | undefined;
+
+/**
+ * Base of {@link Lock} and {@link RLock}.
+ *
+ * @typeParam Core - the state behind it
+ */
+export abstract class Exclusive<Core extends LockCore> implements Disposable {
+  /** The name that other threads and processes open it by; a made one, if none was given. */
+  readonly name: string;
+  /** @internal */
+  protected readonly warns: boolean;
+  #core: Core;
+
+  /** @internal */
+  protected constructor(
+    kindName: 'Lock' | 'RLock',
+    Core: new (opened: Opened) => Core,
+    name: string | undefined,
+    options: LockOptions | undefined,
+  ) {
+    checkOptions(options, OPTION_KEYS, `new ${kindName}()`);
+    const warns = options?.warnOnAbandoned;
+    if (warns !== undefined) checkBoolean(warns, '"warnOnAbandoned"');
+    if (name !== undefined) checkName(name);
+
+    const exists = options !== undefined && EXISTING in options;
+    this.name = name ?? `anonymous-${randomUUID()}`;
+    const flags = exists ? 0 : OpenFlag.Create | (name === undefined ? OpenFlag.Anonymous : 0);
+    this.#core = openCore(kindName, Core, this.name, flags);
+    this.warns = warns ?? inForce().warnOnAbandoned;
+    forgotten.register(this, this.#core, this);
+  }
+
+  /** Internal. Also what refuses `Lock.prototype.release.call(somethingElse)`. */
+  protected get core(): Core {
+    return this.#core;
+  }
+
+  /** Internal. The core, of an instance that is open. */
+  protected get openCore(): Core {
+    const core = this.#core;
+    if (core === closedCore) throw new ClosedError(`cannot use ${this.title}: it is closed`);
+    return core;
+  }
+
+  private get title(): string {
+    return `${this.constructor.name} ${quoted(this.name)}`;
+  }
+
+  /**
+   * Whether anybody, in any process, holds it: one atomic load. The answer may be old as soon as
+   * it is there; to act on it, use `tryAcquire()`.
+   *
+   * @throws ClosedError `ERR_HOLDFAST_CLOSED`
+   */
+  get locked(): boolean {
+    return this.openCore.isOwned;
+  }
+
+  /**
+   * Who holds it, `null` if nobody does. As old as {@link locked}. Does not wait for the lock.
+   *
+   * @throws ClosedError `ERR_HOLDFAST_CLOSED`
+   */
+  get holder(): LockHolder | null {
+    const core = this.openCore;
+    core.refuseEnded();
+    const answer = native.lockHolder(core.handle);
+    if (answer === null) return null;
+    if (typeof answer === 'number') throw statusError(answer, `cannot look at ${core.title}`);
+    const [pid, thread, heldForMs] = answer;
+    return { pid, thread, since: new Date(Date.now() - heldForMs) };
+  }
+
+  /**
+   * Releases what this thread holds; its current guard is released then. Does not block.
+   *
+   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: this thread does not hold it, and nothing changes.
+   *   Unlike Python's `Lock`, only the holder can release.
+   * @throws ClosedError `ERR_HOLDFAST_CLOSED`
+   */
+  release(): void {
+    const core = this.openCore;
+    const guard: LockGuard | null = core.guard;
+    if (guard === null) {
+      throw new NotHeldError(`cannot release ${core.title}: this thread does not hold it`);
+    }
+    guard.release();
+  }
+
+  /**
+   * Closes this instance, in this thread only; idempotent. If it was the thread's last one of this
+   * lock, waits of this thread reject with ClosedError. Does not block.
+   *
+   * @throws HoldfastError `ERR_HOLDFAST_HELD`: the last instance, and this thread holds the lock
+   */
+  close(): void {
+    const core = this.#core;
+    if (core === closedCore) return;
+    core.closeInstance();
+    forgotten.unregister(this);
+    this.#core = closed() as Core;
+  }
+
+  /** The same as {@link close}: for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /**
+   * Removes the lock for everybody: its name is free, and who waits for it, or uses it later, gets
+   * UnlinkedError, in every process. Closes this instance too. Does not block.
+   *
+   * @throws HoldfastError `ERR_HOLDFAST_IN_USE`: somebody holds it; the message says who
+   * @throws UnlinkedError `ERR_HOLDFAST_UNLINKED`: somebody was faster
+   * @throws ClosedError `ERR_HOLDFAST_CLOSED`
+   */
+  unlink(): void {
+    this.openCore.unlink();
+    this.close();
+  }
+
+  /**
+   * A token: plain data which travels through `process.send`, `workerData` or an environment
+   * variable, and from which `open()` makes the same lock again. Works on a closed lock too.
+   */
+  abstract toJSON(): LockToken;
+
+  /** What `console.log` shows. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    const core = this.#core;
+    if (core === closedCore || core.endStatus !== 0) return `${this.title} (closed)`;
+    return `${this.title} (${core.isOwned ? 'locked' : 'free'})`;
+  }
+}
+
+function closed(): LockCore {
+  if (closedCore === undefined) {
+    const nothing = { name: '', kindName: 'Lock', handle: 0, agent: 0 };
+    closedCore = new LockCore({ ...nothing, memory: new ArrayBuffer(64) });
+    closedCore.shut(Status.BadHandle);
+  }
+  return closedCore;
+}
+
+/** The thread's core of that name, made if it has none. */
+function openCore<Core extends LockCore>(
+  kindName: 'Lock' | 'RLock',
+  Core: new (opened: Opened) => Core,
+  name: string,
+  flags: number,
+): Core {
+  const agent = joinRegion();
+  const doing = `cannot open ${kindName} ${quoted(name)}`;
+  const known = cores.get(name);
+  // Unlinked, and still open here: its name may stand for a new object by now.
+  if (known !== undefined && (Atomics.load(known.words, 0) & UNLINKED) === 0) {
+    if (known instanceof Core) return known.adopt();
+    throw new HoldfastError(
+      `${doing}: the name is in use by an object of kind ${known.kindName}`,
+      'ERR_HOLDFAST_KIND_MISMATCH',
+    );
+  }
+  const handle = native.openLock(name, Kind[kindName], flags);
+  if (handle < 0) throw statusError(handle, doing, native.detail());
+  const memory = native.view(handle);
+  if (typeof memory === 'number') throw statusError(memory, doing);
+
+  const core = new Core({ name, kindName, handle, agent, memory });
+  cores.set(name, core);
+  register(handle, core);
+  core.onEnd = () => {
+    if (cores.get(name) === core) cores.delete(name);
+  };
+  return core.adopt();
+}

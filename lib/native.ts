@@ -1,0 +1,238 @@
+/**
+ * The native addon: where it is looked for, and what it offers. The only file that loads it.
+ *
+ * @internal
+ */
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { HoldfastError } from './errors.js';
+
+/** What went wrong, as a negative number; 0 and above is an answer. The same as `native/status.h`. */
+export const Status = {
+  TimedOut: -1,
+  NotOwner: -2,
+  Corrupt: -3,
+  Mismatch: -4,
+  Access: -5,
+  NoSpace: -6,
+  Full: -7,
+  Unsupported: -8,
+  KindMismatch: -9,
+  InUse: -10,
+  NotFound: -11,
+  Unlinked: -12,
+  System: -13,
+  BadHandle: -14,
+  Gone: -15,
+  Configured: -16,
+  Exists: -17,
+  Ended: -18,
+  BadArgument: -19,
+} as const;
+
+/** How an attempt at a lock came out. */
+export const Outcome = {
+  /** Queued, or held by somebody else: nothing was taken. */
+  Pending: 0,
+  Taken: 1,
+  /** Taken, and the holder before died while it held. */
+  TakenAbandoned: 2,
+  TimedOut: 3,
+  Cancelled: 4,
+} as const;
+
+/** How {@link Native.lockRelease} frees a lock. */
+export const Release = {
+  Plain: 0,
+  /** Hand the lock to the head of the queue, and let nobody barge. */
+  Fair: 1,
+  /** `TakenAbandoned` was the outcome, and nobody was told: the next owner is. */
+  Untold: 2,
+} as const;
+
+/** Kinds of object, as they stand in the region. */
+export const Kind = { Lock: 1, RLock: 2 } as const;
+
+/** Flags of {@link Native.openLock}. */
+export const OpenFlag = {
+  /** Make the object where there is none. */
+  Create: 1,
+  /** Remove the object when its last opener closes it or dies. */
+  Anonymous: 2,
+} as const;
+
+/**
+ * The addon's functions. Each answers with a number: 0 and above as told here, below 0 a
+ * {@link Status}, whose words {@link Native.detail} has. None throws. Handles are small integers
+ * of the calling thread, and are checked natively. Unless said otherwise a call does not block.
+ */
+export interface Native {
+  /**
+   * Joins the process to a region (its first thread does) and the calling thread as an agent.
+   *
+   * @param mode - permissions of the shared-memory file: 0o600 or 0o660
+   * @param threadId - `worker_threads.threadId`: 0 is the main thread
+   * @param onReady - called on this thread's event loop with the waits that ended since:
+   *   `[handle, outcome, handle, outcome, ...]`. An outcome is `Taken` or `TakenAbandoned` (this
+   *   agent is the owner now) or a negative {@link Status} (the wait is over without the lock).
+   * @returns the agent's slot, 1 to 65535: what a lock word names its owner by
+   */
+  join(
+    namespace: string,
+    mode: number,
+    threadId: number,
+    onReady: (batch: number[]) => void,
+  ): number;
+
+  /**
+   * Opens an object, and creates it on request. Opened again by the same agent: the same handle,
+   * and one `close` more to call.
+   *
+   * @param kind - one of {@link Kind}
+   * @param flags - a sum of {@link OpenFlag}
+   * @returns a handle
+   */
+  openLock(name: string, kind: number, flags: number): number;
+
+  /**
+   * The object's first cache line, 64 bytes of shared memory. `Int32[0]`: the lock word.
+   * `Int32[1]`: an RLock's depth. `Float64[1]`: the fencing token. The owner alone writes the last
+   * two; JS counts the token up by one in every acquisition, native ones included.
+   */
+  view(handle: number): ArrayBuffer | number;
+
+  /** Closes one opening; the last takes the agent's ticket out. `InUse`: this agent is the owner. */
+  close(handle: number): number;
+
+  /** Ends the object for every process. `InUse`: it is held, and {@link detail} is the holder's pid. */
+  unlink(handle: number): number;
+
+  /** One try, which never queues: `Pending` (held), `Taken` or `TakenAbandoned`. */
+  lockTry(handle: number): number;
+
+  /**
+   * Queues the agent's ticket, if it is not queued yet; `onReady` reports the end.
+   *
+   * @returns `Pending`, `Taken` or `TakenAbandoned`
+   */
+  lockWait(handle: number): number;
+
+  /**
+   * Ends the agent's wait with a last look: takes the lock if it was granted or is free, else
+   * takes the ticket out.
+   *
+   * @returns `Cancelled`, `Taken` or `TakenAbandoned`
+   */
+  lockCancel(handle: number): number;
+
+  /**
+   * Waits for the lock. Blocks for about 60 ms at most: call again while it answers `Pending`,
+   * which is how a worker that is being terminated gets to end.
+   *
+   * @param deadlineMs - on the clock of {@link now}; `Infinity` for none
+   * @param keepTicket - after `TimedOut`, leave the agent's ticket in the queue: promises of this
+   *   thread still wait
+   * @returns `Pending`, `Taken`, `TakenAbandoned` or `TimedOut`
+   */
+  lockAcquireSync(handle: number, deadlineMs: number, keepTicket: boolean): number;
+
+  /**
+   * Releases where the word's fast path does not do.
+   *
+   * @param how - one of {@link Release}
+   * @returns 0, or `NotOwner`
+   */
+  lockRelease(handle: number, how: number): number;
+
+  /** Who holds the lock: `[pid, threadId, heldForMs]`, `null` where nobody does, or a status. */
+  lockHolder(handle: number): [pid: number, threadId: number, heldForMs: number] | null | number;
+
+  /** Whether this thread's notifier keeps the event loop alive: on while a promise waits. */
+  keepAlive(on: boolean): number;
+
+  /** The clock of all deadlines: CLOCK_MONOTONIC, in milliseconds. */
+  now(): number;
+
+  /**
+   * Removes a namespace's shared-memory file.
+   *
+   * @returns 1 removed, 0 there was none, or a status: `InUse` while others have it open
+   */
+  unlinkNamespace(namespace: string): number;
+
+  /** The words of this thread's last negative status: errno's text, or pids such as "12, 40". */
+  detail(): string;
+}
+
+/**
+ * The platform whose prebuilt addon this process can load: `linux-x64-glibc`, `linux-arm64-musl`.
+ *
+ * @internal
+ */
+export function platformTag(): string {
+  return `${process.platform}-${process.arch}-${libc()}`;
+}
+
+function libc(): 'glibc' | 'musl' {
+  // The runtime's own ELF header names its dynamic linker: some microseconds, where
+  // process.report.getReport() may take seconds, and no guess from files that musl may have left.
+  const head = Buffer.alloc(4096);
+  try {
+    const fd = openSync('/proc/self/exe', 'r');
+    try {
+      readSync(fd, head, 0, head.length, 0);
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    // No /proc: settle it by the linker's file below.
+  }
+  if (head.includes('/ld-linux')) return 'glibc';
+  if (head.includes('/ld-musl-')) return 'musl';
+  return existsSync('/etc/alpine-release') ? 'musl' : 'glibc';
+}
+
+function load(): Native {
+  if (process.platform !== 'linux') {
+    throw loadError(
+      `holdfast runs on Linux (x64, arm64) only: its locks rest on futexes and robust mutexes, ` +
+        `which ${process.platform} does not have.`,
+      [],
+    );
+  }
+  const require = createRequire(import.meta.url);
+  const candidates = [
+    '../build/Release/holdfast.node', // built on this machine
+    `../prebuilds/${platformTag()}/holdfast.node`, // shipped
+  ];
+  const causes: unknown[] = [];
+  const report: string[] = [];
+  for (const candidate of candidates) {
+    try {
+      return require(candidate) as Native;
+    } catch (cause) {
+      causes.push(cause);
+      report.push(`  ${fileURLToPath(new URL(candidate, import.meta.url))}: ${firstLine(cause)}`);
+    }
+  }
+  throw loadError(
+    `holdfast cannot load its native addon on ${platformTag()}, Node.js ${process.version}:\n` +
+      `${report.join('\n')}\n` +
+      'Build it here with `npm rebuild holdfast`, which needs python3, make and g++.',
+    causes,
+  );
+}
+
+function loadError(message: string, causes: unknown[]): HoldfastError {
+  const cause = causes.length > 1 ? new AggregateError(causes) : causes[0];
+  return new HoldfastError(message, 'ERR_HOLDFAST_LOAD', { cause });
+}
+
+function firstLine(cause: unknown): string {
+  // Below its first line, "Cannot find module" carries a list of who required it.
+  return String(cause instanceof Error ? cause.message : cause).split('\n', 1)[0] ?? '';
+}
+
+/** The addon, loaded. */
+export const native: Native = load();

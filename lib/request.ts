@@ -1,0 +1,114 @@
+/**
+ * Promises of this thread that wait for one object: a FIFO of requests, each with its time-out and
+ * its signal.
+ *
+ * @internal
+ */
+import { native } from './native.js';
+import { waitBegins, waitEnds } from './region.js';
+
+/** The longest that `setTimeout` can do; with more it fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Who is told about a request that gives up. */
+export interface RequestOwner<Guard> {
+  expired(request: Request<Guard>): void;
+  aborted(request: Request<Guard>): void;
+}
+
+/** One promise that waits. */
+export class Request<Guard> {
+  // The links belong to Fifo: a list rather than an array, as any of 10,000 may leave at any time.
+  before: Request<Guard> | null = null;
+  after: Request<Guard> | null = null;
+  readonly resolve: (guard: Guard) => void;
+  readonly reject: (reason: unknown) => void;
+  readonly timeoutMs: number;
+  /** Its `AbortSignal`, if it has one. */
+  readonly signal: AbortSignal | undefined;
+  /** Whether to emit a warning if the lock turns out to be abandoned. */
+  readonly warns: boolean;
+  readonly #owner: RequestOwner<Guard>;
+  #deadlineMs = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #isOver = false;
+
+  constructor(
+    owner: RequestOwner<Guard>,
+    settle: { resolve: (guard: Guard) => void; reject: (reason: unknown) => void },
+    wait: { timeoutMs: number; signal: AbortSignal | undefined; warns: boolean },
+  ) {
+    this.#owner = owner;
+    this.resolve = settle.resolve;
+    this.reject = settle.reject;
+    this.timeoutMs = wait.timeoutMs;
+    this.signal = wait.signal;
+    this.warns = wait.warns;
+  }
+
+  /** Starts its clock and listens to its signal. */
+  begin(): void {
+    waitBegins();
+    this.signal?.addEventListener('abort', this, { once: true });
+    if (this.timeoutMs === Number.POSITIVE_INFINITY) return;
+    this.#deadlineMs = native.now() + this.timeoutMs;
+    this.#arm(this.timeoutMs);
+  }
+
+  /** Leaves neither timer nor listener behind: to be called on every way out. */
+  end(): void {
+    this.#isOver = true;
+    waitEnds();
+    clearTimeout(this.#timer);
+    // A signal that has fired has let go of its listeners, and would search for this one in vain:
+    // 10,000 requests that one signal aborts must not take 10,000 searches.
+    if (this.signal?.aborted === false) this.signal.removeEventListener('abort', this);
+  }
+
+  /** The listener that `addEventListener` takes instead of a function. */
+  handleEvent(): void {
+    // It may have got the lock while the same signal's other listeners ran.
+    if (!this.#isOver) this.#owner.aborted(this);
+  }
+
+  #arm(leftMs: number): void {
+    this.#timer = setTimeout(onTimer, Math.min(Math.ceil(leftMs), MAX_TIMER_MS), this);
+  }
+
+  /** Timers count whole milliseconds on the loop's own clock, so one may fire a bit early. */
+  onTimer(): void {
+    const leftMs = this.#deadlineMs - native.now();
+    if (leftMs > 0) this.#arm(leftMs);
+    else this.#owner.expired(this);
+  }
+}
+
+function onTimer<Guard>(request: Request<Guard>): void {
+  request.onTimer();
+}
+
+/** Requests in the order in which they came; whoever is in it waits, and has begun. */
+export class Fifo<Guard> {
+  head: Request<Guard> | null = null;
+  #tail: Request<Guard> | null = null;
+
+  push(request: Request<Guard>): void {
+    request.before = this.#tail;
+    if (this.#tail === null) this.head = request;
+    else this.#tail.after = request;
+    this.#tail = request;
+    request.begin();
+  }
+
+  /** Takes out a request that is in it, wherever it stands. */
+  remove(request: Request<Guard>): void {
+    const { before, after } = request;
+    if (before === null) this.head = after;
+    else before.after = after;
+    if (after === null) this.#tail = before;
+    else after.before = before;
+    request.before = null;
+    request.after = null;
+    request.end();
+  }
+}

@@ -1,0 +1,265 @@
+/** The recursive lock: as Lock, but its holder may enter again. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import {
+  type AcquireOptions,
+  type AcquireSyncOptions,
+  checkAcquireOptions,
+  checkFunction,
+  syncTimeout,
+} from './arguments.js';
+import { Exclusive, type LockOptions, type LockToken } from './exclusive.js';
+import { LockGuard, releasedAlready } from './guard.js';
+import { settled } from './lock.js';
+import { LockCore } from './lock-core.js';
+import { inForce } from './region.js';
+
+/** By which verb a hold was taken, and with that who may enter it again: see {@link RLock}. */
+const By = { Sync: 0, With: 1, Promise: 2 } as const;
+
+/** One stay in the lock, from its first level to its last. */
+class Hold {
+  by: number;
+  levels = 1;
+  readonly token: number;
+
+  constructor(by: number, token: number) {
+    this.by = by;
+    this.token = token;
+  }
+}
+
+/** The holds whose `with` the running code is called from: the innermost, then those around it. */
+interface Scope {
+  readonly hold: Hold;
+  readonly outer: Scope | undefined;
+}
+
+// Only ever run(), for the extent of one call: enterWith() would leak a hold into whatever else the
+// caller does afterwards, and make strangers the same holder.
+const scopes = new AsyncLocalStorage<Scope>();
+
+/** One level of a hold. Levels end in any order, the hold with the last of them. */
+class LevelGuard extends LockGuard {
+  readonly #core: RLockCore;
+  readonly hold: Hold;
+  // The levels that are not released form a list, from the innermost, which is the core's `guard`.
+  outer: LevelGuard | null;
+  inner: LevelGuard | null = null;
+  #isReleased = false;
+
+  constructor(core: RLockCore, hold: Hold, abandoned: boolean) {
+    super(core, hold.token, abandoned);
+    this.#core = core;
+    this.hold = hold;
+    this.outer = core.guard;
+    if (this.outer !== null) this.outer.inner = this;
+  }
+
+  override get released(): boolean {
+    return this.#isReleased;
+  }
+
+  override release(): void {
+    if (this.#isReleased) throw releasedAlready(this.#core);
+    this.#isReleased = true;
+    this.#core.leaveLevel(this);
+  }
+}
+
+class RLockCore extends LockCore {
+  declare guard: LevelGuard | null;
+  hold: Hold | null = null;
+
+  override admit(abandoned: boolean, byPromise: boolean): LockGuard {
+    const hold = new Hold(byPromise ? By.Promise : By.Sync, this.nextToken());
+    this.hold = hold;
+    this.words[1] = 1;
+    const guard = new LevelGuard(this, hold, abandoned);
+    this.guard = guard;
+    return guard;
+  }
+
+  /** One level more, if the calling code is the holder; else `null`. */
+  reenter(bySync: boolean): LevelGuard | null {
+    const hold = this.hold;
+    if (hold === null || !isHolder(hold, bySync)) return null;
+    this.words[1] = ++hold.levels;
+    const guard = new LevelGuard(this, hold, false);
+    this.guard = guard;
+    return guard;
+  }
+
+  leaveLevel(guard: LevelGuard): void {
+    const { inner, outer } = guard;
+    if (inner === null) this.guard = outer;
+    else inner.outer = outer;
+    if (outer !== null) outer.inner = inner;
+
+    guard.hold.levels--;
+    if (guard.hold.levels > 0) {
+      this.words[1] = guard.hold.levels;
+      return;
+    }
+    this.hold = null;
+    this.leave();
+  }
+
+  /** Levels of whoever holds it; what a former holder left there does not count. */
+  get depth(): number {
+    return this.isOwned ? Atomics.load(this.words, 1) : 0;
+  }
+}
+
+function isHolder(hold: Hold, bySync: boolean): boolean {
+  return hold.by === By.Sync ? bySync : hold.by === By.With && isInside(hold);
+}
+
+function isInside(hold: Hold): boolean {
+  for (let scope = scopes.getStore(); scope !== undefined; scope = scope.outer) {
+    if (scope.hold === hold) return true;
+  }
+  return false;
+}
+
+/**
+ * A {@link Lock} that its holder can acquire again; it is free when each acquisition is released.
+ *
+ * Python's `RLock` belongs to a thread. Here many promises share a thread, so who is "the same
+ * holder" depends on how the lock was taken:
+ *
+ * 1. By `acquireSync`, `withSync` or `tryAcquire`, outside of any `with` that holds it: every later
+ *    *sync* verb of the same thread enters again. `acquire` and `with` wait, as any other promise.
+ * 2. By `with(fn)`: every verb, sync or async, that is called from the async context of `fn`
+ *    enters again: `fn` itself, all that it awaits, and all that it starts.
+ * 3. By a bare `acquire()`, outside of any `with` that holds it: the hold belongs to its guard
+ *    alone. Another `acquire()` waits.
+ *
+ * A sync verb of the thread that is not the same holder could never succeed: DeadlockError, at
+ * once. Work that `with` started but did not await, and that enters after the hold has ended, is a
+ * new acquirer.
+ *
+ * Each acquisition has its own guard. Those of one hold can be released in any order and share one
+ * fencing token; `abandoned` is told by the first only.
+ */
+export class RLock extends Exclusive<RLockCore> {
+  /**
+   * Opens the lock of that name, and makes it where there is none; see `Lock`'s constructor.
+   *
+   * @param name - 1 to 255 bytes of UTF-8 without NUL; without one a unique name is made
+   * @throws HoldfastError `ERR_HOLDFAST_KIND_MISMATCH`: the name belongs to something else
+   * @throws RegionError the shared memory cannot be used: see its codes
+   * @throws TypeError, RangeError `ERR_HOLDFAST_INVALID_ARGUMENT`
+   */
+  constructor(name?: string, options?: LockOptions) {
+    super('RLock', RLockCore, name, options);
+  }
+
+  /**
+   * How many acquisitions whoever holds it has not released yet, in any process; 0 if it is free.
+   *
+   * @throws ClosedError `ERR_HOLDFAST_CLOSED`
+   */
+  get depth(): number {
+    return this.openCore.depth;
+  }
+
+  /**
+   * Enters again at once if the caller is the holder by rule 2; else waits as `Lock.acquire` does,
+   * without blocking the event loop.
+   *
+   * @param options - `timeout` in ms, `signal`
+   * @returns the guard of this acquisition
+   * @throws TimeoutError `ERR_HOLDFAST_TIMEOUT` (all of these as rejections)
+   * @throws ClosedError, UnlinkedError, RegionError, or `signal.reason`
+   * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
+   */
+  acquire(options?: AcquireOptions): Promise<LockGuard> {
+    try {
+      if (options !== undefined) checkAcquireOptions(options, 'acquire()');
+      const core = this.openCore;
+      if (core.hold === null) {
+        const wait = core.acquire(options, this.warns);
+        // Had it at once: admit() took it for a sync verb's.
+        if (core.hold !== null) (core.hold as Hold).by = By.Promise;
+        return wait;
+      }
+      if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+      const guard = core.reenter(false);
+      return guard === null ? core.acquire(options, this.warns) : Promise.resolve(guard);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Enters again at once if the caller is the holder; else waits, and blocks this thread.
+   *
+   * @param options - `timeout` in ms
+   * @throws TimeoutError `ERR_HOLDFAST_TIMEOUT`
+   * @throws DeadlockError `ERR_HOLDFAST_DEADLOCK`, at once: this thread holds the lock, but the
+   *   caller is not the same holder
+   * @throws ClosedError, UnlinkedError, RegionError
+   * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
+   */
+  acquireSync(options?: AcquireSyncOptions): LockGuard {
+    const timeoutMs =
+      options === undefined ? Number.POSITIVE_INFINITY : syncTimeout(options, 'acquireSync()');
+    const core = this.openCore;
+    return core.reenter(true) ?? core.acquireSync(timeoutMs, this.warns);
+  }
+
+  /**
+   * Enters again if the caller is the holder; else tries once. Never waits.
+   *
+   * @returns the guard, or `null`: somebody else holds it, or promises of this thread wait for it
+   * @throws ClosedError, UnlinkedError, RegionError
+   */
+  tryAcquire(): LockGuard | null {
+    const core = this.openCore;
+    return core.reenter(true) ?? core.tryAcquire(this.warns);
+  }
+
+  /**
+   * Holds the lock while `fn` works, and until the promise that it returns is settled. All that is
+   * called from `fn` may enter again: rule 2.
+   *
+   * @param fn - gets the guard; it may release it early
+   * @returns what `fn` returns
+   * @throws what `fn` throws, or what {@link acquire} throws; all as rejections
+   */
+  async with<T>(fn: (guard: LockGuard) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
+    checkFunction(fn, 'with()');
+    const guard = (await this.acquire(options)) as LevelGuard;
+    const { hold } = guard;
+    try {
+      if (isInside(hold)) return await fn(guard);
+      hold.by = By.With;
+      return await scopes.run({ hold, outer: scopes.getStore() }, fn, guard);
+    } finally {
+      guard[Symbol.dispose]();
+    }
+  }
+
+  /**
+   * Holds the lock while `fn` works. Blocks as {@link acquireSync} does; sync verbs called from `fn`
+   * enter again.
+   *
+   * @param fn - gets the guard; it may release it early
+   * @returns what `fn` returns
+   * @throws what `fn` throws, or what {@link acquireSync} throws
+   * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`: `fn` returned a promise; use {@link with}
+   */
+  withSync<T>(fn: (guard: LockGuard) => T, options?: AcquireSyncOptions): T {
+    checkFunction(fn, 'withSync()');
+    const guard = this.acquireSync(options);
+    try {
+      return settled(fn(guard));
+    } finally {
+      guard[Symbol.dispose]();
+    }
+  }
+
+  override toJSON(): LockToken {
+    return { holdfast: 'RLock', namespace: inForce().namespace, name: this.name };
+  }
+}
