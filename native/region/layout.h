@@ -83,7 +83,8 @@ struct alignas(kCacheLine) ObjectRecord {
   ObjectIndex bucket_next;  // [registry]
   uint32_t tickets;        // [registry] how many agents have it open
   uint32_t anonymous;      // [once] 1: goes with its last ticket
-  uint32_t line2_unused[3];
+  uint32_t line2_unused;
+  int64_t handed_over_ns;  // [guard] when a starving waiter last got its way
   // Line 3 ...
   char name[kMaxNameBytes + 1];  // [once] not terminated by necessity: name_bytes counts
   char unused[64];

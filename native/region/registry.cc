@@ -186,6 +186,7 @@ Status Registry::make(std::string_view name, uint64_t hash, Kind kind, bool anon
   object.held_token.store(0, std::memory_order_relaxed);
   object.queue_head = object.queue_tail = kNone;
   object.next_seq = 1;
+  object.handed_over_ns = 0;
   object.kind = kind;
   ++object.generation;
   object.name_bytes = static_cast<uint32_t>(name.size());

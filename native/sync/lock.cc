@@ -11,7 +11,8 @@
 namespace holdfast::lock {
 namespace {
 
-// After this long a waiter that looks and loses is starving. As parking_lot and Go's mutex.
+// After this long a waiter that looks and loses is starving; and no more than one in this long gets its way,
+// as a hand-over to a sleeper leaves the lock idle until it has woken up. As parking_lot's fair unlock.
 constexpr int64_t kStarvingAfterNs = 1'000'000;
 
 TicketState state_of(const TicketRecord& ticket) {
@@ -176,7 +177,8 @@ bool note(Stay& stay, Seat& seat, WaitMode mode) {
   const bool queued = WaitQueue::is_queued(ticket);
   const bool woken = state_of(ticket) == TicketState::Woken;
   const int64_t now = monotonic_ns();
-  const bool starving = queued && now - ticket.since_ns > kStarvingAfterNs;
+  const bool starving = queued && now - ticket.since_ns > kStarvingAfterNs &&
+                        now - seat.object->handed_over_ns > kStarvingAfterNs;
   if (starving) ticket.starved = 1;
   const uint32_t seen = stay.update([&](uint32_t w) {
     if (lock_word::owner(w) == 0) return w;
@@ -373,6 +375,7 @@ Status release(Region& region, Seat& seat, Release how) {
     HOLDFAST_POINT("handoff.granted");
     stay.queue.remove(stay.queue.index_of(*next));
     next->starved = 0;
+    seat.object->handed_over_ns = monotonic_ns();
     HOLDFAST_POINT("handoff.dequeued");
     return Status::Ok;
   }
