@@ -3,11 +3,12 @@
  * enter.
  */
 import { randomUUID } from 'node:crypto';
+import type { Opened } from './agent-word.js';
 import { checkBoolean, checkName, checkOptions, quoted } from './arguments.js';
 import { ClosedError, HoldfastError, NotHeldError } from './errors.js';
 import type { LockGuard } from './guard.js';
-import { LockCore, type Opened } from './lock-core.js';
-import { UNLINKED } from './lock-word.js';
+import { type LockHolder, lookAtHolder } from './holder.js';
+import { LockCore } from './lock-core.js';
 import { Kind, native, OpenFlag, Status } from './native.js';
 import { inForce, joinRegion, register } from './region.js';
 import { statusError } from './status.js';
@@ -26,18 +27,6 @@ export interface LockToken {
   readonly holdfast: 'Lock' | 'RLock';
   readonly namespace: string;
   readonly name: string;
-}
-
-/** Who holds a lock. */
-export interface LockHolder {
-  readonly pid: number;
-  /** `worker_threads.threadId`; 0 is the main thread. */
-  readonly thread: number;
-  /**
-   * Since when: exact where the holder had to wait for the lock, else the moment when somebody
-   * first waited for it or asked, as an uncontended acquire takes no time to look at a clock.
-   */
-  readonly since: Date;
 }
 
 /**
@@ -112,7 +101,9 @@ export abstract class Exclusive<Core extends LockCore> implements Disposable {
    * @throws ClosedError `ERR_HOLDFAST_CLOSED`
    */
   get locked(): boolean {
-    return this.openCore.isOwned;
+    const core = this.openCore;
+    core.refuseEnded();
+    return core.isOwned;
   }
 
   /**
@@ -123,11 +114,7 @@ export abstract class Exclusive<Core extends LockCore> implements Disposable {
   get holder(): LockHolder | null {
     const core = this.openCore;
     core.refuseEnded();
-    const answer = native.lockHolder(core.handle);
-    if (answer === null) return null;
-    if (typeof answer === 'number') throw statusError(answer, `cannot look at ${core.title}`);
-    const [pid, thread, heldForMs] = answer;
-    return { pid, thread, since: new Date(Date.now() - heldForMs) };
+    return lookAtHolder(core);
   }
 
   /**
@@ -212,8 +199,8 @@ function openCore<Core extends LockCore>(
   const doing = `cannot open ${kindName} ${quoted(name)}`;
   const known = cores.get(name);
   // Unlinked, and still open here: its name may stand for a new object by now.
-  if (known !== undefined && (Atomics.load(known.words, 0) & UNLINKED) === 0) {
-    if (known instanceof Core) return known.adopt();
+  if (known !== undefined && !known.isUnlinked) {
+    if (known.kindName === kindName) return known.adopt() as Core;
     throw new HoldfastError(
       `${doing}: the name is in use by an object of kind ${known.kindName}`,
       'ERR_HOLDFAST_KIND_MISMATCH',

@@ -30,7 +30,8 @@ let received: { readonly value: unknown } | null = null;
 
 /**
  * Starts a Node.js process as `child_process.fork` does, and hands data to it in which locks are
- * live: the child gets it from {@link forkArgs}. The child uses this process's namespace.
+ * live: the child gets it from {@link forkArgs}. The child uses this process's namespace and
+ * mode.
  *
  * Keep the locks open until the child has them: an anonymous one is removed when its last process
  * closes it.

@@ -16,9 +16,10 @@ export {
   TimeoutError,
   UnlinkedError,
 } from './errors.js';
-export type { LockHolder, LockOptions, LockToken } from './exclusive.js';
+export type { LockOptions, LockToken } from './exclusive.js';
 export { type ForkWithArgsOptions, fork, forkArgs } from './fork.js';
 export type { LockGuard } from './guard.js';
+export type { LockHolder } from './holder.js';
 export { Lock } from './lock.js';
 export { type ConfigureOptions, configure, unlinkNamespace } from './region.js';
 export { RLock } from './rlock.js';

@@ -15,11 +15,13 @@
  *
  * @internal
  */
+import { AgentWord } from './agent-word.js';
 import type { AcquireOptions } from './arguments.js';
-import { ClosedError, DeadlockError, HoldfastError, TimeoutError } from './errors.js';
+import { ClosedError, DeadlockError, HoldfastError } from './errors.js';
 import { LockGuard } from './guard.js';
-import { isTakeable, OWNER, STARVING, WAITERS, WAITERS_AWAKE } from './lock-word.js';
-import { native, Outcome, Status } from './native.js';
+import type { SeenHolder } from './holder.js';
+import { STARVING, WAITERS } from './lock-word.js';
+import { native, Outcome, Release, Status } from './native.js';
 import { type RegionObject, unregister } from './region.js';
 import { Fifo, Request, type RequestOwner } from './request.js';
 import { statusError } from './status.js';
@@ -38,45 +40,15 @@ const Gate = {
   Orphan: 4,
   /** `endStatus` says why this core can do nothing any more. */
   Ended: 8,
+  /** The current guard was abandoned, and is given back: the next owner must be told. */
+  Untold: 16,
 } as const;
 
-/** Ways of `native.lockRelease`. */
-const Release = {
-  /** Wakes the head of the object's queue; whoever runs may be faster. */
-  Plain: 0,
-  /** Hands over to the head outright. */
-  Fair: 1,
-  /** It was taken abandoned, and nobody was told: the next owner is. */
-  Untold: 2,
-} as const;
-
-/** Where and as what a core's object was opened. */
-export interface Opened {
-  readonly name: string;
-  /** As the class is called: `Lock`. */
-  readonly kindName: string;
-  readonly handle: number;
-  /** This thread's slot: what the word names it by. */
-  readonly agent: number;
-  readonly memory: ArrayBuffer;
-}
-
-export class LockCore implements RegionObject, RequestOwner<LockGuard>, Passer {
-  // Plain fields, as all of this is internal: the hot ones first, to share a cache line.
-
+export class LockCore extends AgentWord implements RegionObject, RequestOwner<LockGuard>, Passer {
   /** 0: nothing special, both fast paths are open. */
   gate = 0;
   /** The current guard, while this thread holds. */
   guard: LockGuard | null = null;
-  readonly agent: number;
-  /** `[0]` the lock word, `[1]` an RLock's depth. */
-  readonly words: Int32Array;
-  /** `[1]` the fencing token. */
-  readonly tokens: Float64Array;
-
-  readonly name: string;
-  readonly kindName: string;
-  readonly handle: number;
   /** Open `Lock` objects in this thread. */
   instances = 0;
   readonly queue = new Fifo<LockGuard>();
@@ -85,17 +57,9 @@ export class LockCore implements RegionObject, RequestOwner<LockGuard>, Passer {
   /** When this tenure was first seen to be contended; 0: not yet. */
   contendedSinceMs = 0;
   endStatus = 0;
+  seenHolder: SeenHolder | null = null;
   /** Called once, when the last instance is closed. */
   onEnd: (() => void) | null = null;
-
-  constructor(opened: Opened) {
-    this.name = opened.name;
-    this.kindName = opened.kindName;
-    this.handle = opened.handle;
-    this.agent = opened.agent;
-    this.words = new Int32Array(opened.memory);
-    this.tokens = new Float64Array(opened.memory);
-  }
 
   // ---- the fast paths: no closures, no options, no calls into the addon ----
 
@@ -107,24 +71,11 @@ export class LockCore implements RegionObject, RequestOwner<LockGuard>, Passer {
     return this.admit(false, false);
   }
 
-  private takeBeside(seen: number): boolean {
-    return (
-      isTakeable(seen) && Atomics.compareExchange(this.words, 0, seen, seen | this.agent) === seen
-    );
-  }
-
   /** The word names this agent now, by whatever way: counts the token up, makes the guard. */
   admit(abandoned: boolean, _byPromise: boolean): LockGuard {
     const guard = new LockGuard(this, this.nextToken(), abandoned);
     this.guard = guard;
     return guard;
-  }
-
-  nextToken(): number {
-    const tokens = this.tokens;
-    const token = (tokens[1] as number) + 1;
-    tokens[1] = token;
-    return token;
   }
 
   /** The holder is done: `guard` is `null` again, the word still names this agent. */
@@ -178,7 +129,9 @@ export class LockCore implements RegionObject, RequestOwner<LockGuard>, Passer {
     if (signal?.aborted) return Promise.reject(signal.reason);
     try {
       const guard = timeoutMs > 0 ? this.take() : this.tryAcquire(warns);
-      if (guard !== null) return Promise.resolve(guard);
+      if (guard !== null) {
+        return signal === undefined ? Promise.resolve(guard) : this.unlessAborted(guard, signal);
+      }
       if (timeoutMs <= 0) throw this.timedOut(timeoutMs);
       this.refuseEnded();
     } catch (error) {
@@ -188,7 +141,8 @@ export class LockCore implements RegionObject, RequestOwner<LockGuard>, Passer {
       const request = new Request(this, { resolve, reject }, { timeoutMs, signal, warns });
       this.queue.push(request);
       this.gate |= Gate.Queue;
-      this.pump();
+      // Only for itself: those before it have a ticket, or await a turn of the loop on purpose.
+      if (this.queue.head === request) this.pump();
     });
   }
 
@@ -225,7 +179,22 @@ export class LockCore implements RegionObject, RequestOwner<LockGuard>, Passer {
     this.remove(request);
     const guard = this.admit(abandoned, true);
     if (abandoned && request.warns) this.warnAbandoned();
-    request.resolve(guard);
+    const { signal } = request;
+    request.resolve(signal === undefined ? guard : this.unlessAborted(guard, signal));
+  }
+
+  /**
+   * The guard, unless the code that granted it aborts its request in the same breath. Costs a
+   * microtask or two, so only requests with a signal come here.
+   */
+  async unlessAborted(guard: LockGuard, signal: AbortSignal): Promise<LockGuard> {
+    await null;
+    if (!signal.aborted) return guard;
+    if (!guard.released) {
+      if (guard.abandoned) this.gate |= Gate.Untold;
+      guard.release();
+    }
+    throw signal.reason;
   }
 
   private remove(request: Request<LockGuard>): void {
@@ -283,6 +252,13 @@ export class LockCore implements RegionObject, RequestOwner<LockGuard>, Passer {
   /** A release while somebody of this thread waits, or something else is special. */
   private leaveGated(): void {
     const { head } = this.queue;
+    if ((this.gate & Gate.Untold) !== 0) {
+      this.endTenure();
+      this.freeNatively(Release.Untold);
+      this.pump();
+      this.endIfOrphaned();
+      return;
+    }
     if (head === null) {
       this.endTenure();
       this.free();
@@ -322,44 +298,7 @@ export class LockCore implements RegionObject, RequestOwner<LockGuard>, Passer {
 
   private endTenure(): void {
     this.contendedSinceMs = 0;
-    this.gate &= ~Gate.Contended;
-  }
-
-  /** Frees the word, from whatever flags stand beside this agent. */
-  private free(): void {
-    const { agent, words } = this;
-    if (Atomics.compareExchange(words, 0, agent, 0) === agent) return;
-    const awake = agent | WAITERS_AWAKE;
-    if (Atomics.compareExchange(words, 0, awake, WAITERS_AWAKE) === awake) return;
-    this.freeNatively(Release.Plain);
-  }
-
-  private freeNatively(how: number): void {
-    const status = native.lockRelease(this.handle, how);
-    if (status < 0) throw statusError(status, `cannot release ${this.title}`);
-  }
-
-  /** Frees what the addon has taken for a request that is gone; other outcomes need nothing. */
-  private giveBack(outcome: number): void {
-    if (outcome === Outcome.Taken) this.free();
-    else if (outcome === Outcome.TakenAbandoned) this.freeNatively(Release.Untold);
-  }
-
-  // ---- words ----
-
-  /** The object as messages name it: `Lock "orders"`. */
-  get title(): string {
-    return `${this.kindName} ${JSON.stringify(this.name)}`;
-  }
-
-  get isHeld(): boolean {
-    return this.guard !== null;
-  }
-
-  /** Whether any agent holds it. */
-  get isOwned(): boolean {
-    this.refuseEnded();
-    return (Atomics.load(this.words, 0) & OWNER) !== 0;
+    this.gate &= ~(Gate.Contended | Gate.Untold);
   }
 
   /** The guard for an outcome of the addon's, `null` if that took nothing. */
@@ -371,29 +310,19 @@ export class LockCore implements RegionObject, RequestOwner<LockGuard>, Passer {
     return this.admit(abandoned, false);
   }
 
-  private warnAbandoned(): void {
-    process.emitWarning(
-      `${this.title} was abandoned: its holder died while it held. ` +
-        'What the lock protects may be half done; its next guard has `abandoned: true`.',
-      { type: 'HoldfastWarning', code: 'HOLDFAST_ABANDONED' },
-    );
-  }
-
-  private timedOut(timeoutMs: number): TimeoutError {
-    const holder = native.lockHolder(this.handle);
-    const who = Array.isArray(holder) ? `; held by pid ${holder[0]}, thread ${holder[1]}` : '';
-    return timeoutMs > 0
-      ? new TimeoutError(`${this.title} was not to be had within ${timeoutMs} ms${who}`)
-      : new TimeoutError(`${this.title} is not free${who}`);
-  }
-
   // ---- the end ----
+
+  get isHeld(): boolean {
+    return this.guard !== null;
+  }
 
   /** Removes the object for everybody. */
   unlink(): void {
     this.refuseEnded();
+    const doing = `cannot unlink ${this.title}`;
+    if (this.isUnlinked) throw statusError(Status.Unlinked, doing);
     const status = native.unlink(this.handle);
-    if (status < 0) throw statusError(status, `cannot unlink ${this.title}`, native.detail());
+    if (status < 0) throw statusError(status, doing, native.detail());
     this.hasTicket = false;
     this.rejectAll(() => statusError(Status.Unlinked, `cannot acquire ${this.title}`));
   }

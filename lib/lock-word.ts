@@ -1,7 +1,7 @@
 /**
  * The lock word: 32 bits of shared memory that say who holds a lock, and what whoever changes them
  * must mind. The addon and the fast path in `lock-core.ts` both change it, always by one
- * compare-and-swap. `native/sync/lock.h` has the same bits.
+ * compare-and-swap. `native/sync/lock_word.h` has the same bits.
  *
  * | owner | U | A | S | W | K | state | acquire | release |
  * | --- | --- | --- | --- | --- | --- | --- | --- | --- |

@@ -71,7 +71,8 @@ const objects = new Map<number, RegionObject>();
 
 /**
  * Settles what this process shares with whom. Call it once a process, before the first object is
- * made; workers that are started later inherit it. Does not block.
+ * made; workers that are started later inherit it, and children of `fork()` the namespace and mode.
+ * Does not block.
  *
  * @param options - `namespace`, `mode`, `warnOnAbandoned`; what is left out has its default
  * @throws HoldfastError `ERR_HOLDFAST_CONFIGURED`: called again, or after the first object, for

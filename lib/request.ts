@@ -4,6 +4,7 @@
  *
  * @internal
  */
+import { type Abortable, offAbort, onAbort } from './abort.js';
 import { native } from './native.js';
 import { waitBegins, waitEnds } from './region.js';
 
@@ -17,11 +18,11 @@ export interface RequestOwner<Guard> {
 }
 
 /** One promise that waits. */
-export class Request<Guard> {
+export class Request<Guard> implements Abortable {
   // The links belong to Fifo: a list rather than an array, as any of 10,000 may leave at any time.
   before: Request<Guard> | null = null;
   after: Request<Guard> | null = null;
-  readonly resolve: (guard: Guard) => void;
+  readonly resolve: (guard: Guard | PromiseLike<Guard>) => void;
   readonly reject: (reason: unknown) => void;
   readonly timeoutMs: number;
   /** Its `AbortSignal`, if it has one. */
@@ -31,11 +32,13 @@ export class Request<Guard> {
   readonly #owner: RequestOwner<Guard>;
   #deadlineMs = 0;
   #timer: NodeJS.Timeout | undefined;
-  #isOver = false;
 
   constructor(
     owner: RequestOwner<Guard>,
-    settle: { resolve: (guard: Guard) => void; reject: (reason: unknown) => void },
+    settle: {
+      resolve: (guard: Guard | PromiseLike<Guard>) => void;
+      reject: (reason: unknown) => void;
+    },
     wait: { timeoutMs: number; signal: AbortSignal | undefined; warns: boolean },
   ) {
     this.#owner = owner;
@@ -49,7 +52,7 @@ export class Request<Guard> {
   /** Starts its clock and listens to its signal. */
   begin(): void {
     waitBegins();
-    this.signal?.addEventListener('abort', this, { once: true });
+    if (this.signal !== undefined) onAbort(this.signal, this);
     if (this.timeoutMs === Number.POSITIVE_INFINITY) return;
     this.#deadlineMs = native.now() + this.timeoutMs;
     this.#arm(this.timeoutMs);
@@ -57,18 +60,13 @@ export class Request<Guard> {
 
   /** Leaves neither timer nor listener behind: to be called on every way out. */
   end(): void {
-    this.#isOver = true;
     waitEnds();
     clearTimeout(this.#timer);
-    // A signal that has fired has let go of its listeners, and would search for this one in vain:
-    // 10,000 requests that one signal aborts must not take 10,000 searches.
-    if (this.signal?.aborted === false) this.signal.removeEventListener('abort', this);
+    if (this.signal !== undefined) offAbort(this.signal, this);
   }
 
-  /** The listener that `addEventListener` takes instead of a function. */
-  handleEvent(): void {
-    // It may have got the lock while the same signal's other listeners ran.
-    if (!this.#isOver) this.#owner.aborted(this);
+  aborted(): void {
+    this.#owner.aborted(this);
   }
 
   #arm(leftMs: number): void {

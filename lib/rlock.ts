@@ -106,6 +106,7 @@ class RLockCore extends LockCore {
 
   /** Levels of whoever holds it; what a former holder left there does not count. */
   get depth(): number {
+    this.refuseEnded();
     return this.isOwned ? Atomics.load(this.words, 1) : 0;
   }
 }
