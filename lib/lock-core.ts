@@ -10,8 +10,7 @@
  * Invariants:
  * - C1: `guard !== null` if and only if the word names this agent, outside of the calls here.
  * - C2: nobody holds and somebody waits here => this agent has a ticket, or a turn is awaited.
- * - C3: a ticket => somebody waits here. So the fast path, which a ticket forbids, need only see
- *   that `gate` is 0.
+ * - C3: a ticket => `gate` is not 0. So the fast path, which a ticket forbids, need only see that.
  *
  * @internal
  */
@@ -42,6 +41,8 @@ const Gate = {
   Ended: 8,
   /** The current guard was abandoned, and is given back: the next owner must be told. */
   Untold: 16,
+  /** This agent stands in the object's queue: its fast path would overtake its own ticket. */
+  Ticket: 32,
 } as const;
 
 export class LockCore extends AgentWord implements RegionObject, RequestOwner<LockGuard>, Passer {
@@ -52,8 +53,6 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
   /** Open `Lock` objects in this thread. */
   instances = 0;
   readonly queue = new Fifo<LockGuard>();
-  /** Whether this agent stands in the object's queue, in async mode. */
-  hasTicket = false;
   /** When this tenure was first seen to be contended; 0: not yet. */
   contendedSinceMs = 0;
   endStatus = 0;
@@ -85,6 +84,15 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
     else if (Atomics.compareExchange(this.words, 0, agent, 0) !== agent) this.free();
   }
 
+  /** Whether this agent stands in the object's queue; {@link ready} is called when that ends. */
+  private get hasTicket(): boolean {
+    return (this.gate & Gate.Ticket) !== 0;
+  }
+
+  private set hasTicket(has: boolean) {
+    this.gate = has ? this.gate | Gate.Ticket : this.gate & ~Gate.Ticket;
+  }
+
   // ---- the verbs' slow paths ----
 
   /** One try by every way. Never waits. */
@@ -94,7 +102,9 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
     this.refuseEnded();
     // Those who wait here came first. And a ticket must not be overtaken by its own agent.
     if (this.guard !== null || this.queue.head !== null) return null;
-    return this.taken(native.lockTry(this.handle), warns);
+    const outcome = native.lockTry(this.handle);
+    if (outcome !== Outcome.Pending) this.hasTicket = false;
+    return this.taken(outcome, warns);
   }
 
   /** Blocks the thread. Its waiting promises lend their ticket: they cannot run meanwhile. */
@@ -110,6 +120,9 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
     }
     const deadlineMs = native.now() + timeoutMs;
     const keepTicket = this.queue.head !== null;
+    // Before the loop: where JavaScript is interrupted in it (`vm` with a time-out), nothing after it
+    // runs, and the ticket stays. Then ready() is called, and gives back what nobody wants.
+    this.hasTicket = true;
     for (;;) {
       // Returns every 60 ms or so, for a worker that is terminated: JS is where that takes effect.
       const outcome = native.lockAcquireSync(this.handle, deadlineMs, keepTicket);

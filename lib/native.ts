@@ -159,7 +159,7 @@ export interface Native {
    *
    * @returns 1 removed, 0 there was none, or a status: `InUse` while others have it open
    */
-  unlinkNamespace(namespace: string): number;
+  unlinkNamespace(namespace: string, mode: number): number;
 
   /** The words of this thread's last negative status: errno's text, or pids such as "12, 40". */
   detail(): string;

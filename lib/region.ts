@@ -243,7 +243,7 @@ export function unlinkNamespace(namespace?: string): boolean {
   const target = namespace ?? inForce().namespace;
   const isOwn = agent !== 0 && target === inForce().namespace;
   if (isOwn) refuseHeld(target);
-  const status = native.unlinkNamespace(target);
+  const status = native.unlinkNamespace(target, inForce().mode);
   if (status < 0) {
     throw statusError(status, `cannot unlink namespace ${quoted(target)}`, native.detail());
   }

@@ -57,20 +57,17 @@ Status Environment::open(const std::string& name, Kind kind, Registry::OpenOptio
                          uint32_t* handle) {
   if (agent_ == 0) return Status::BadHandle;
   Seat seat;
-  {
-    Registry registry(region());
-    if (!registry.entered()) return Status::Corrupt;
-    if (const Status status = registry.open(agent_, name, kind, options, &seat, &detail);
-        status != Status::Ok) {
-      return status;
-    }
+  // Whoever removed the file's name has split the namespace: a lock opened here would exclude nobody there.
+  if (!region().has_its_name()) return Status::Gone;
+  if (const Status status = Registry(region()).open(agent_, name, kind, options, &seat, &detail);
+      status != Status::Ok) {
+    return status;
   }
   const auto known = handle_of_.find(seat.object_index);
   if (known != handle_of_.end()) {
     *handle = known->second;
     ++handles_[*handle]->opens;
-    Registry registry(region());
-    if (registry.entered()) registry.close(agent_, seat.ticket_index);
+    give_up(seat);
     return Status::Ok;
   }
   if (vacant_.empty()) {
@@ -111,9 +108,7 @@ Status Environment::close(uint32_t index) {
           region(), seat, abandoned ? lock::Release::Untold : lock::Release::Plain));
     }
   }
-  Registry registry(region());
-  if (!registry.entered()) return Status::Corrupt;
-  registry.close(agent_, seat.ticket_index);
+  give_up(seat);
   handle_of_.erase(seat.object_index);
   handles_[index].reset();
   vacant_.push_back(index);
@@ -132,10 +127,13 @@ Status Environment::unlink(uint32_t index) {
     return status;
   }
   if (status != Status::Ok) return status;
-  Registry registry(region());
-  if (!registry.entered()) return Status::Corrupt;
-  registry.unlink(open->seat.object_index);
+  Registry(region()).unlink(open->seat.object_index);
   return Status::Ok;
+}
+
+void Environment::give_up(Seat& seat) {
+  lock::retire(region(), seat);
+  Registry(region()).close(agent_, seat.ticket_index);
 }
 
 Status Environment::keep_alive(bool on) {
@@ -145,10 +143,9 @@ Status Environment::keep_alive(bool on) {
   return done == napi_ok ? Status::Ok : Status::System;
 }
 
-void Environment::deliver(void* environment) {
-  // Fails only while the loop goes down: then its hook reaps the agent.
-  static_cast<void>(napi_call_threadsafe_function(
-      static_cast<Environment*>(environment)->notifier_, nullptr, napi_tsfn_nonblocking));
+bool Environment::deliver(void* environment) {
+  return napi_call_threadsafe_function(static_cast<Environment*>(environment)->notifier_, nullptr,
+                                       napi_tsfn_nonblocking) == napi_ok;
 }
 
 void Environment::take_up(napi_env env, napi_value on_ready, void* environment, void*) {

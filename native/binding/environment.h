@@ -50,9 +50,10 @@ class Environment {
   std::string detail;
 
  private:
-  static void deliver(void* environment);  // on the keeper's thread
+  static bool deliver(void* environment);  // on the keeper's thread
   static void take_up(napi_env env, napi_value on_ready, void* environment, void* data);
   static void leave(void* environment);
+  void give_up(Seat& seat);
   void look_at_waits(napi_env env, napi_value on_ready);
 
   napi_env env_;

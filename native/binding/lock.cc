@@ -22,7 +22,9 @@ napi_value lock_try(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   Handle* handle = arguments.handle(0);
   if (handle == nullptr) return to_js(env, Status::BadHandle);
-  return to_js(env, lock::try_acquire(arguments.environment()->region(), handle->seat));
+  Environment& environment = *arguments.environment();
+  return to_js(env, settled(environment, *handle,
+                            lock::try_acquire(environment.region(), handle->seat)));
 }
 
 napi_value lock_wait(napi_env env, napi_callback_info info) {
@@ -55,10 +57,16 @@ napi_value lock_acquire_sync(napi_env env, napi_callback_info info) {
   }
   Environment& environment = *arguments.environment();
   if (keep_ticket) environment.watch(*handle);
-  const Outcome outcome = lock::acquire_sync(
+  Outcome outcome = lock::acquire_sync(
       environment.region(), handle->seat,
       {Deadline::at_ms(deadline_ms), Deadline::after_ns(kSyncSliceNs), keep_ticket});
   if (keep_ticket && outcome == Outcome::TimedOut) return to_js(env, outcome);
+  if (outcome == Outcome::Pending) {
+    // JavaScript may be interrupted between two slices, and never ask again: from now on the loop is told,
+    // and can give back what nobody wants.
+    environment.watch(*handle);
+    outcome = lock::look(environment.region(), handle->seat, WaitMode::Async);
+  }
   return to_js(env, settled(environment, *handle, outcome));
 }
 
@@ -79,10 +87,7 @@ napi_value lock_holder(napi_env env, napi_callback_info info) {
   Handle* handle = arguments.handle(0);
   if (handle == nullptr) return to_js(env, Status::BadHandle);
   Region& region = arguments.environment()->region();
-  lock::Holder holder;
-  if (const Status status = lock::holder(region, handle->seat, &holder); status != Status::Ok) {
-    return to_js(env, status);
-  }
+  const lock::Holder holder = lock::holder(region, handle->seat);
   const AgentRecord* agent = region.agent(holder.agent);
   const ProcessRecord* process = region.process_of(holder.agent);
   napi_value result = nullptr;

@@ -98,14 +98,15 @@ napi_value unlink(napi_env env, napi_callback_info info) {
 }
 
 napi_value unlink_namespace(napi_env env, napi_callback_info info) {
-  const Arguments<1> arguments(env, info);
+  const Arguments<2> arguments(env, info);
   Environment* environment = arguments.environment();
   std::string name_space;
-  if (environment == nullptr || !arguments.string(0, &name_space)) {
+  uint32_t mode = 0;
+  if (environment == nullptr || !arguments.string(0, &name_space) || !arguments.integer(1, &mode)) {
     return to_js(env, Status::BadArgument);
   }
   environment->detail.clear();
-  const Status status = Runtime::get().unlink_namespace(name_space, &environment->detail);
+  const Status status = Runtime::get().unlink_namespace(name_space, mode, &environment->detail);
   if (status == Status::Ok) return to_js(env, 1);
   if (status == Status::NotFound) return to_js(env, 0);
   return report(env, *environment, status);

@@ -1,6 +1,5 @@
 #include "binding/runtime.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
 
 #include <atomic>
@@ -12,14 +11,6 @@ namespace {
 // In a child that was forked and has not called exec: it shares the mapping, but is not the process that
 // the region knows, and has no keeper.
 std::atomic<bool> forked{false};
-
-// The keeper's code must stay when the last environment lets go of the addon.
-void pin_addon() {
-  Dl_info info;
-  if (::dladdr(reinterpret_cast<void*>(&pin_addon), &info) != 0 && info.dli_fname != nullptr) {
-    static_cast<void>(::dlopen(info.dli_fname, RTLD_NOW | RTLD_NODELETE));
-  }
-}
 
 }  // namespace
 
@@ -45,33 +36,27 @@ Status Runtime::join(const std::string& name_space, mode_t mode, uint32_t thread
     auto* keeper = new Keeper;
     if (std::getenv("HOLDFAST_NO_FUTEX_WAITV") != nullptr) keeper->forbid_futex_waitv();
     if (const Status status = keeper->start(name_space, mode, detail); status != Status::Ok) {
-      delete keeper;
       return status;
     }
-    pin_addon();
     keeper_ = keeper;
   } else if (region().name_space() != name_space) {
     *detail = region().name_space();
     return Status::Configured;
   }
-  Registry registry(region());
-  if (!registry.entered()) return Status::Corrupt;
-  return registry.claim_agent(thread, agent);
+  if (!region().has_its_name()) return Status::Gone;
+  return Registry(region()).claim_agent(thread, agent);
 }
 
-Status Runtime::unlink_namespace(const std::string& name_space, std::string* detail) {
+Status Runtime::unlink_namespace(const std::string& name_space, mode_t mode,
+                                 std::string* detail) {
   const std::lock_guard lock(mutex_);
   if (const Status status = usable(); status != Status::Ok) return status;
   if (keeper_ == nullptr || gone_ || region().name_space() != name_space) {
-    return Region::remove(name_space, detail);
+    return Region::remove(name_space, mode, detail);
   }
-  {
-    Registry registry(region());
-    if (!registry.entered()) return Status::Corrupt;
-    if (registry.agents_of(region().self().index) > 1) {
-      *detail = "other threads of this process";
-      return Status::InUse;
-    }
+  if (Registry(region()).agents_of(region().self().index) > 1) {
+    *detail = "other threads of this process";
+    return Status::InUse;
   }
   const Status status = region().remove_own(detail);
   if (status == Status::Ok || status == Status::NotFound) gone_ = true;

@@ -1,5 +1,6 @@
 // What a process has once, for all its JavaScript threads: its keeper, and through it the region. Made at the
-// first join, never destroyed: the keeper thread uses it until the process ends.
+// first join, never destroyed: the keeper thread uses it until the process ends. For the same reason the addon
+// is linked with -z nodelete.
 #pragma once
 
 #include <sys/types.h>
@@ -28,7 +29,7 @@ class Runtime {
   [[nodiscard]] Keeper& keeper() { return *keeper_; }
   [[nodiscard]] Region& region() { return keeper_->region(); }
 
-  Status unlink_namespace(const std::string& name_space, std::string* detail);
+  Status unlink_namespace(const std::string& name_space, mode_t mode, std::string* detail);
 
  private:
   Runtime();

@@ -26,11 +26,11 @@ FutexWake wake_of(long result) {
   switch (errno) {
     case ETIMEDOUT:
       return FutexWake::TimedOut;
-    case ENOSYS:
-    case EPERM:
-      return FutexWake::Unsupported;
-    default:  // EAGAIN: the value differed; EINTR: a signal
+    case EAGAIN:  // the value differed
+    case EINTR:   // a signal
       return FutexWake::Look;
+    default:  // ENOSYS; EPERM, EACCES or whatever a seccomp filter says; no memory
+      return FutexWake::Unsupported;
   }
 }
 

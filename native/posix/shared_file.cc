@@ -9,7 +9,10 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <ctime>
 #include <utility>
+
+#include "posix/deadline.h"
 
 namespace holdfast {
 namespace {
@@ -33,12 +36,13 @@ Status status_of_errno() {
   }
 }
 
-bool set_presence_lock(int fd, short type) {
+// Locks or unlocks bytes [first, first + count), 0 = to the end. Never waits.
+bool set_byte_lock(int fd, short type, off_t first, off_t count) {
   struct flock range {};
   range.l_type = type;
   range.l_whence = SEEK_SET;
-  range.l_start = kPresenceByte;
-  range.l_len = 1;
+  range.l_start = first;
+  range.l_len = count;
   int result;
   do {
     result = ::fcntl(fd, F_OFD_SETLK, &range);
@@ -46,12 +50,31 @@ bool set_presence_lock(int fd, short type) {
   return result == 0;
 }
 
-bool lock_creation(int fd) {
-  int result;
-  do {
-    result = ::flock(fd, LOCK_EX);
-  } while (result != 0 && errno == EINTR);
-  return result == 0;
+// Whether another open file has locked the byte in any way: what we have locked ourselves does not count.
+bool byte_is_taken(int fd, off_t byte) {
+  struct flock range {};
+  range.l_type = F_WRLCK;
+  range.l_whence = SEEK_SET;
+  range.l_start = byte;
+  range.l_len = 1;
+  return ::fcntl(fd, F_OFD_GETLK, &range) != 0 || range.l_type != F_UNLCK;
+}
+
+// Who makes, joins or removes the file is done within milliseconds. One that is stopped in there must not
+// stop everybody else for ever.
+Status lock_creation(int fd) {
+  const Deadline deadline = Deadline::after_ns(10'000'000'000);
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return Status::System;
+    if (deadline.passed()) return Status::InUse;
+    const timespec nap{0, 500'000};
+    ::nanosleep(&nap, nullptr);
+  }
+  return Status::Ok;
+}
+
+bool has_right_owner(const struct stat& file, mode_t mode) {
+  return (mode & 0070) != 0 ? file.st_gid == ::getegid() : file.st_uid == ::geteuid();
 }
 
 bool process_has_open(const char* pid, const struct stat& file) {
@@ -86,19 +109,25 @@ SharedFile& SharedFile::operator=(SharedFile&& other) noexcept {
 Status SharedFile::open_locked(const std::string& name, mode_t mode, bool create) {
   for (;;) {
     close();
-    // O_NOFOLLOW: a link that somebody else laid at this name is refused, not followed.
-    const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0);
-    fd_ = ::shm_open(name.c_str(), flags, mode);
+    // O_NOFOLLOW: a link that somebody else laid at this name is refused, not followed. First without
+    // O_CREAT: with it, some systems refuse another's file in a sticky folder, also within the group.
+    constexpr int kFlags = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
+    fd_ = ::shm_open(name.c_str(), kFlags, 0);
+    if (fd_ < 0 && errno == ENOENT && create) {
+      fd_ = ::shm_open(name.c_str(), kFlags | O_CREAT | O_EXCL, mode);
+      if (fd_ < 0 && errno == EEXIST) continue;
+      // The umask may have taken bits away.
+      if (fd_ >= 0 && ::fchmod(fd_, mode) != 0) return status_of_errno();
+    }
     if (fd_ < 0) return status_of_errno();
-    if (!lock_creation(fd_)) return status_of_errno();
     struct stat file {};
     if (::fstat(fd_, &file) != 0) return status_of_errno();
-    if (file.st_nlink == 0) continue;  // removed while we waited for the lock: a new one has the name now
-    if (file.st_uid != ::geteuid()) return Status::Access;
-    // A file of length 0 is one that nobody has finished making: its mode is ours to set.
-    if (file.st_size == 0 && create && ::fchmod(fd_, mode) != 0) return status_of_errno();
-    if (file.st_size != 0 && (file.st_mode & 0777 & ~mode) != 0) return Status::Access;
-    return Status::Ok;
+    // Before the lock: a stranger's file could be locked for ever.
+    if (!has_right_owner(file, mode) || (file.st_mode & 0777 & ~mode) != 0) return Status::Access;
+    if (const Status status = lock_creation(fd_); status != Status::Ok) return status;
+    if (::fstat(fd_, &file) != 0) return status_of_errno();
+    if (file.st_nlink != 0) return Status::Ok;
+    // Removed while we waited for the lock: a new one may have the name now.
   }
 }
 
@@ -106,19 +135,19 @@ void SharedFile::unlock_creation() {
   if (fd_ >= 0) ::flock(fd_, LOCK_UN);
 }
 
-Status SharedFile::announce_presence() {
-  return set_presence_lock(fd_, F_RDLCK) ? Status::Ok : status_of_errno();
+Status SharedFile::lock_byte(uint64_t byte) {
+  return set_byte_lock(fd_, F_WRLCK, static_cast<off_t>(byte), 1) ? Status::Ok : status_of_errno();
 }
 
-bool SharedFile::alone() const {
-  struct flock range {};
-  range.l_type = F_WRLCK;
-  range.l_whence = SEEK_SET;
-  range.l_start = kPresenceByte;
-  range.l_len = 1;
-  // Conflicts only with locks of other open files: our own presence does not count.
-  return ::fcntl(fd_, F_OFD_GETLK, &range) == 0 && range.l_type == F_UNLCK;
+bool SharedFile::is_locked_by_another(uint64_t byte) const {
+  return byte_is_taken(fd_, static_cast<off_t>(byte));
 }
+
+Status SharedFile::announce_presence() {
+  return set_byte_lock(fd_, F_RDLCK, kPresenceByte, 1) ? Status::Ok : status_of_errno();
+}
+
+bool SharedFile::alone() const { return !byte_is_taken(fd_, kPresenceByte); }
 
 Status SharedFile::size(uint64_t* out) const {
   struct stat file {};
@@ -152,6 +181,10 @@ Status SharedFile::map(size_t range, std::byte** out) const {
   return Status::Ok;
 }
 
+void SharedFile::unmap(std::byte* base, size_t range) {
+  if (base != nullptr) ::munmap(base, range);
+}
+
 Status SharedFile::read(void* into, size_t bytes) const {
   ssize_t got;
   do {
@@ -163,6 +196,18 @@ Status SharedFile::read(void* into, size_t bytes) const {
 
 Status SharedFile::remove(const std::string& name) {
   return ::shm_unlink(name.c_str()) == 0 ? Status::Ok : status_of_errno();
+}
+
+bool SharedFile::has_a_name() const {
+  struct stat file {};
+  return ::fstat(fd_, &file) == 0 && file.st_nlink != 0;
+}
+
+bool SharedFile::is_same_as(const SharedFile& other) const {
+  struct stat mine {};
+  struct stat its {};
+  return ::fstat(fd_, &mine) == 0 && ::fstat(other.fd_, &its) == 0 && mine.st_ino == its.st_ino &&
+         mine.st_dev == its.st_dev;
 }
 
 std::string SharedFile::users() const {
@@ -183,7 +228,10 @@ std::string SharedFile::users() const {
 }
 
 void SharedFile::close() {
-  if (fd_ >= 0) ::close(fd_);
+  if (fd_ < 0) return;
+  ::flock(fd_, LOCK_UN);
+  set_byte_lock(fd_, F_UNLCK, 0, 0);
+  ::close(fd_);
   fd_ = -1;
 }
 

@@ -26,9 +26,14 @@ class SharedFile {
   ~SharedFile() { close(); }
 
   // Opens `name` ("/x") and takes its creation lock. With `create`, makes it with exactly `mode`,
-  // whatever the umask. Access: another owner, or a wider mode than asked.
+  // whatever the umask. Access: a wider mode than asked, or another owner (where `mode` admits the group,
+  // another group). InUse: somebody has kept the creation lock for seconds; stopped, probably.
   Status open_locked(const std::string& name, mode_t mode, bool create);
   void unlock_creation();
+
+  // Locks one byte for as long as the file is open. Asked of another open file: is_locked_by_another().
+  Status lock_byte(uint64_t byte);
+  [[nodiscard]] bool is_locked_by_another(uint64_t byte) const;
 
   Status announce_presence();
   // True where this open file is the only one that announced itself (or none did). Asks by taking the
@@ -40,14 +45,19 @@ class SharedFile {
   // Reserves memory for [0, bytes) and makes the file that long; NoSpace leaves it as it was.
   Status reserve(uint64_t bytes);
   // A mapping of `range` bytes, which may be larger than the file: what lies beyond its end becomes
-  // usable as the file grows. Never unmapped.
+  // usable as the file grows.
   Status map(size_t range, std::byte** out) const;
+  static void unmap(std::byte* base, size_t range);
   Status read(void* into, size_t bytes) const;  // from the start of the file
   Status remove(const std::string& name);
+
+  [[nodiscard]] bool has_a_name() const;
+  [[nodiscard]] bool is_same_as(const SharedFile& other) const;
 
   // "12, 40": processes that have this file open, as far as /proc shows them; without this one.
   [[nodiscard]] std::string users() const;
 
+  // Gives up creation lock, presence and bytes too, even where a mapping keeps the open file alive.
   void close();
   [[nodiscard]] bool is_open() const { return fd_ >= 0; }
 

@@ -1,61 +1,71 @@
 #include "region/guard.h"
 
-#include <time.h>
-
 #include "posix/fault.h"
+#include "posix/spin.h"
 #include "region/region.h"
 
 namespace holdfast {
 namespace {
 
-void nap() {
-  const timespec length{0, 50'000};
-  nanosleep(&length, nullptr);
-}
+constexpr uint32_t kSleepersBit = 0x80000000;
+constexpr int kSpins = 100;
+// A waker may die between its release and its wake: nobody sleeps on without a look.
+constexpr int64_t kSleepNs = 20'000'000;
+
+uint32_t pack(ProcessId id) { return (id.generation & 0x7fff) << 16 | (id.index + 1); }
 
 }  // namespace
 
-Guard::Guard(Region& region, GuardRecord& record) : record_(&record) {
-  switch (record.mutex.lock()) {
-    case RobustMutex::Lock::Held:
-      break;
-    case RobustMutex::Lock::OwnerDied:
-      // At once, and not after the repair: `holder` remembers that a repair is due.
-      static_cast<void>(record.mutex.consistent());
-      break;
-    default:
-      record_ = nullptr;
-      return;
-  }
-  const uint64_t me = region.self().packed();
-  for (;;) {
-    uint64_t holder = 0;
-    // SYNC POINT: guard. acquire, with the release in leave(): for pid namespaces with colliding TIDs,
-    // where the mutex orders nothing.
-    if (record.holder.compare_exchange_strong(holder, me, std::memory_order_acquire,
-                                              std::memory_order_relaxed)) {
-      break;
-    }
-    if (region.process_is_alive(ProcessId::unpack(holder))) {
-      nap();
-      continue;
-    }
-    if (record.holder.compare_exchange_strong(holder, me, std::memory_order_acquire,
-                                              std::memory_order_relaxed)) {
-      needs_repair_ = true;
-      break;
-    }
+Guard::Guard(Region& region, GuardRecord& record) : word_(&record.word) {
+  uint32_t seen = 0;
+  const uint32_t me = pack(region.self());
+  // SYNC POINT: guard. acquire, with the release in leave().
+  if (!word_->compare_exchange_strong(seen, me, std::memory_order_acquire,
+                                      std::memory_order_relaxed)) {
+    enter_contended(region, me);
   }
   HOLDFAST_POINT("guard.entered");
 }
 
+void Guard::enter_contended(Region& region, uint32_t me) {
+  if (spinning_helps()) {
+    for (int i = 0; i < kSpins; ++i) {
+      uint32_t seen = 0;
+      if (word_->compare_exchange_weak(seen, me, std::memory_order_acquire,
+                                       std::memory_order_relaxed)) {
+        return;
+      }
+      pause_processor();
+    }
+  }
+  for (;;) {
+    uint32_t seen = word_->load(std::memory_order_relaxed);  // relaxed: the swaps below decide
+    const bool dead_inside =
+        seen != 0 && !region.process_is_alive((seen & 0xffff) - 1, (seen & ~kSleepersBit) >> 16);
+    if (seen == 0 || dead_inside) {
+      // With the sleepers' bit: others may sleep here, and whoever leaves must wake the next.
+      if (word_->compare_exchange_strong(seen, me | kSleepersBit, std::memory_order_acquire,
+                                         std::memory_order_relaxed)) {
+        needs_repair_ = dead_inside;
+        return;
+      }
+      continue;
+    }
+    if ((seen & kSleepersBit) == 0 &&
+        !word_->compare_exchange_strong(seen, seen | kSleepersBit, std::memory_order_relaxed)) {
+      continue;
+    }
+    static_cast<void>(
+        futex_wait(*word_, seen | kSleepersBit, Deadline::after_ns(kSleepNs)));
+  }
+}
+
 void Guard::leave() {
-  if (record_ == nullptr) return;
+  if (word_ == nullptr) return;
   HOLDFAST_POINT("guard.leaving");
-  record_->holder.store(0, std::memory_order_release);  // SYNC POINT: guard
-  // Fails only where the kernel has given the mutex away (see the table): then it is not ours to unlock.
-  static_cast<void>(record_->mutex.unlock());
-  record_ = nullptr;
+  const uint32_t was = word_->exchange(0, std::memory_order_release);  // SYNC POINT: guard
+  if ((was & kSleepersBit) != 0) futex_wake(*word_, 1);
+  word_ = nullptr;
 }
 
 }  // namespace holdfast

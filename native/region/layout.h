@@ -36,27 +36,20 @@ inline constexpr uint32_t kNone = 0xffffffff;
 struct ProcessId {
   ProcessIndex index = kNone;
   uint32_t generation = 0;
-
-  [[nodiscard]] uint64_t packed() const { return uint64_t{generation} << 32 | (index + 1); }
-  static ProcessId unpack(uint64_t packed) {
-    return {static_cast<uint32_t>(packed) - 1, static_cast<uint32_t>(packed >> 32)};
-  }
   bool operator==(const ProcessId&) const = default;
 };
 
-// Protects one state change. The mutex queues those who want in and tells of a death; `holder` decides:
-// the kernel knows a thread by its TID alone, and TIDs collide between pid namespaces, so the mutex can be
-// given away while its holder lives. Table of entering in region/guard.h.
+// Protects one state change: who is inside. Table in region/guard.h.
 struct alignas(kCacheLine) GuardRecord {
-  RobustMutex mutex;
-  std::atomic<uint64_t> holder;  // ProcessId::packed() of who is inside, 0 nobody; CAS from 0, then owner
+  FutexWord word;  // CAS by who enters, exchange by who leaves
+  uint32_t unused[15];
 };
 static_assert(sizeof(GuardRecord) == kCacheLine);
 
 enum class Kind : uint32_t { None = 0, Lock = 1, RLock = 2 };
 
 enum class ObjectState : uint32_t {
-  Free = 0,  // record unused; its guard stays a guard
+  Free = 0,  // record unused
   Live = 1,  // found by its name
   Unlinked = 2,  // no longer found; lives until its last ticket goes
 };
@@ -105,12 +98,16 @@ enum class TicketState : uint32_t {
   Gone = 4,     // out of the queue: the object was unlinked
 };
 
+// Added to a ticket's object before the ticket is given back: from then on nobody who rebuilds that object's
+// queue takes the ticket for one of it, whatever it is used for next.
+inline constexpr uint32_t kRetired = 0x80000000;
+
 enum class WaitMode : uint32_t { Sync = 0, Async = 1 };
 
 struct alignas(kCacheLine) TicketRecord {
   std::atomic<uint32_t> state;    // TicketState, and the futex a sync waiter sleeps on [guard]
   std::atomic<AgentSlot> agent;   // [registry]; 0: record unused. Its store publishes the ticket
-  std::atomic<ObjectIndex> object;  // [once] before agent
+  std::atomic<ObjectIndex> object;  // [registry] before agent; kRetired is added under the guard
   WaitMode mode;                  // [guard]
   uint64_t seq;                   // [guard] place in the queue, given at the first wait
   int64_t since_ns;               // [guard] when the wait began
@@ -162,7 +159,7 @@ struct TableRecord {
   std::atomic<uint32_t> page[kMaxChunks];  // [registry]
 };
 
-using ProcessTable = TableRecord<ProcessRecord, 256, 256>;
+using ProcessTable = TableRecord<ProcessRecord, 256, 255>;  // 16 bits of a guard's word
 using AgentTable = TableRecord<AgentRecord, 1024, 64>;
 using ObjectTable = TableRecord<ObjectRecord, 256, 4096>;
 using TicketTable = TableRecord<TicketRecord, 2048, 4096>;

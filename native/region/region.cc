@@ -17,8 +17,11 @@ constexpr uint32_t kLibcKind = 1;
 constexpr uint32_t kLibcKind = 2;
 #endif
 
+// Byte of the file that the process with record 0 keeps locked; the others follow.
+constexpr uint64_t kFirstLifeByte = 16;
+
 void init_record(ProcessRecord& record) { static_cast<void>(record.life.init()); }
-void init_record(ObjectRecord& record) { static_cast<void>(record.guard.mutex.init()); }
+void init_record(ObjectRecord&) {}
 void init_record(AgentRecord&) {}
 void init_record(TicketRecord&) {}
 
@@ -30,15 +33,18 @@ bool same_layout(const RegionPrologue& header) {
 
 }  // namespace
 
-std::string region_file_name(const std::string& name_space) {
-  return "/holdfast-" + std::to_string(::geteuid()) + "-" + name_space;
+std::string region_file_name(const std::string& name_space, mode_t mode) {
+  const std::string owner =
+      (mode & 0070) != 0 ? "g" + std::to_string(::getegid()) : std::to_string(::geteuid());
+  return "/holdfast-" + owner + "-" + name_space;
 }
 
 Status Region::open(const std::string& name_space, mode_t mode, std::string* detail) {
   name_space_ = name_space;
-  const std::string name = region_file_name(name_space);
+  mode_ = mode;
+  const std::string name = region_file_name(name_space, mode);
   if (const Status status = file_.open_locked(name, mode, true); status != Status::Ok) {
-    *detail = "/dev/shm" + name;
+    *detail = status == Status::InUse ? file_.users() : "/dev/shm" + name;
     return status;
   }
   bool usable = false;
@@ -49,7 +55,9 @@ Status Region::open(const std::string& name_space, mode_t mode, std::string* det
     if (const Status status = file_.reserve(kHeaderBytes); status != Status::Ok) return status;
   }
   if (const Status status = file_.map(kMappedRange, &base_); status != Status::Ok) return status;
-  if (!usable) {
+  if (usable) {
+    if (const Status status = check_length(detail); status != Status::Ok) return status;
+  } else {
     if (const Status status = build(); status != Status::Ok) {
       static_cast<void>(file_.remove(name));
       return status;
@@ -79,6 +87,17 @@ Status Region::check_layout(bool* usable, std::string* detail) {
   return Status::Mismatch;
 }
 
+// What the header says was reserved must be there: beyond the file's end lies SIGBUS.
+Status Region::check_length(std::string* detail) {
+  uint64_t bytes = 0;
+  if (const Status status = file_.size(&bytes); status != Status::Ok) return status;
+  const uint64_t reserved = header().bytes.load(std::memory_order_acquire);
+  if (reserved >= kHeaderBytes && reserved <= bytes && reserved <= kMappedRange) return Status::Ok;
+  *detail = "the file has " + std::to_string(bytes) + " bytes, its header says " +
+            std::to_string(reserved);
+  return Status::Corrupt;
+}
+
 // The file is all zeros, as long as the header, and ours alone.
 Status Region::build() {
   if (!robust_mutexes_work()) return Status::Unsupported;
@@ -91,7 +110,6 @@ Status Region::build() {
   prologue.mutex_bytes = sizeof(RobustMutex);
   prologue.libc_kind = kLibcKind;
   header.bytes.store(kHeaderBytes, std::memory_order_relaxed);  // nobody else is in yet
-  if (!header.registry.mutex.init()) return Status::Unsupported;
   for (auto& bucket : header.buckets) bucket.store(kNone, std::memory_order_relaxed);
   if (const Status status = grow(header.processes); status != Status::Ok) return status;
   if (const Status status = grow(header.agents); status != Status::Ok) return status;
@@ -144,10 +162,17 @@ Status Region::claim_process() {
       continue;
     }
     const ptrdiff_t offset = record.life.futex_word_offset();
-    if (offset < 0) return Status::Unsupported;
+    if (offset < 0) {
+      record.life.unlock();
+      return Status::Unsupported;
+    }
     header().life_word_offset = static_cast<uint32_t>(offset);
     // The kernel wakes a sleeper at our death only where this bit stands: so that no watcher has to set it.
     life_word(record).fetch_or(kFutexWaitersBit, std::memory_order_relaxed);
+    if (const Status status = file_.lock_byte(kFirstLifeByte + index); status != Status::Ok) {
+      record.life.unlock();
+      return status;
+    }
     self_ = {index, record.generation.load(std::memory_order_relaxed) + 1};
     record.generation.store(self_.generation, std::memory_order_relaxed);
     record.pid.store(::getpid(), std::memory_order_relaxed);
@@ -171,15 +196,22 @@ void Region::joined() {
   if (!spare) {
     Registry registry(*this);
     // Without memory for it the next joiner gets Full, which says what to do.
-    if (registry.entered()) static_cast<void>(grow(header().processes));
+    static_cast<void>(grow(header().processes));
   }
   file_.unlock_creation();
 }
 
-Status Region::remove(const std::string& name_space, std::string* detail) {
+void Region::give_up() {
+  SharedFile::unmap(base_, kMappedRange);
+  base_ = nullptr;
+  file_.close();
+}
+
+Status Region::remove(const std::string& name_space, mode_t mode, std::string* detail) {
   SharedFile file;
-  const std::string name = region_file_name(name_space);
-  if (const Status status = file.open_locked(name, 0777, false); status != Status::Ok) {
+  const std::string name = region_file_name(name_space, mode);
+  if (const Status status = file.open_locked(name, mode, false); status != Status::Ok) {
+    if (status == Status::InUse) *detail = file.users();
     return status;
   }
   if (!file.alone()) {
@@ -192,10 +224,13 @@ Status Region::remove(const std::string& name_space, std::string* detail) {
 Status Region::remove_own(std::string* detail) {
   // The creation lock must be a new open file's: this one's is shared by all threads of the process.
   SharedFile file;
-  const std::string name = region_file_name(name_space_);
-  if (const Status status = file.open_locked(name, 0777, false); status != Status::Ok) {
+  const std::string name = region_file_name(name_space_, mode_);
+  if (const Status status = file.open_locked(name, mode_, false); status != Status::Ok) {
+    if (status == Status::InUse) *detail = file.users();
     return status;
   }
+  // Somebody removed our file, and another has the name by now: that one is not ours to remove.
+  if (!file.is_same_as(file_)) return Status::NotFound;
   if (!file_.alone()) {
     *detail = file_.users();
     return Status::InUse;
@@ -205,13 +240,19 @@ Status Region::remove_own(std::string* detail) {
   return Status::Ok;
 }
 
-bool Region::process_is_alive(ProcessId id) {
-  ProcessRecord* record = process(id.index);
+bool Region::process_is_alive(ProcessIndex index, uint32_t generation) {
+  ProcessRecord* record = process(index);
   if (record == nullptr) return false;
   // SYNC POINT: process-live.
   if (record->state.load(std::memory_order_acquire) != ProcessState::Live) return false;
-  if (record->generation.load(std::memory_order_relaxed) != id.generation) return false;
-  return (life_word(*record).load(std::memory_order_acquire) & kFutexOwnerDiedBit) == 0;
+  const uint32_t other = record->generation.load(std::memory_order_relaxed) ^ generation;
+  if ((other & 0x7fff) != 0) return false;
+  if ((life_word(*record).load(std::memory_order_acquire) & kFutexOwnerDiedBit) == 0) return true;
+  return !has_ended(index);
+}
+
+bool Region::has_ended(ProcessIndex index) const {
+  return !file_.is_locked_by_another(kFirstLifeByte + index);
 }
 
 FutexWord& Region::life_word(ProcessRecord& process) {

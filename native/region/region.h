@@ -25,9 +25,11 @@ class Region {
   Status claim_process();
   // joined() lets others in.
   void joined();
+  // After a failure in between: lets others in, and leaves nothing behind.
+  void give_up();
 
   // Removes the file of a namespace. InUse, with pids in `detail`, while any process has it open.
-  static Status remove(const std::string& name_space, std::string* detail);
+  static Status remove(const std::string& name_space, mode_t mode, std::string* detail);
   // The same from within: needs to be its only process. The region is Gone afterwards.
   Status remove_own(std::string* detail);
 
@@ -59,8 +61,14 @@ class Region {
   template <typename Table>
   Status grow(Table& table);
 
-  // The one test of life. A pid is none: pids are reused, and differ between namespaces.
-  [[nodiscard]] bool process_is_alive(ProcessId id);
+  // False once the process that had this record (the generation's low 15 bits tell which) has ended, all its
+  // threads with it. A pid is no test of that: pids are reused, and differ between namespaces.
+  [[nodiscard]] bool process_is_alive(ProcessIndex index, uint32_t generation);
+  // Whether the last thread of the record's process is gone. Its life mutex is marked when the keeper has
+  // ended, which is earlier: another thread may still be in a system call that no signal cuts short.
+  [[nodiscard]] bool has_ended(ProcessIndex index) const;
+  // False where somebody removed the file's name: whoever joins from now on is in another region.
+  [[nodiscard]] bool has_its_name() const { return file_.has_a_name(); }
   [[nodiscard]] FutexWord& life_word(ProcessRecord& process);
   // The process that an agent's slot belongs to; nullptr for a free slot.
   [[nodiscard]] ProcessRecord* process_of(AgentSlot slot);
@@ -68,13 +76,14 @@ class Region {
  private:
   Status build();
   Status check_layout(bool* usable, std::string* detail);
+  Status check_length(std::string* detail);
 
   template <typename Table>
   [[nodiscard]] typename Table::Entry* at(Table& table, uint32_t index) {
     if (index >= count(table)) return nullptr;
     const size_t offset = table.page[index / Table::per_chunk].load(std::memory_order_relaxed) *
                           kPage;  // relaxed: published by count
-    if (offset < kHeaderBytes || offset > kMappedRange - Table::chunk_bytes) return nullptr;
+    if (offset < kHeaderBytes || offset + Table::chunk_bytes > kMappedRange) return nullptr;
     return reinterpret_cast<typename Table::Entry*>(base_ + offset) + index % Table::per_chunk;
   }
 
@@ -82,9 +91,11 @@ class Region {
   SharedFile file_;
   ProcessId self_;
   std::string name_space_;
+  mode_t mode_ = 0;
 };
 
-// The file's name in POSIX shared memory: "/holdfast-<uid>-<namespace>".
-std::string region_file_name(const std::string& name_space);
+// The file's name in POSIX shared memory: "/holdfast-<uid>-<namespace>"; for a mode that admits the group
+// "/holdfast-g<gid>-<namespace>".
+std::string region_file_name(const std::string& name_space, mode_t mode);
 
 }  // namespace holdfast

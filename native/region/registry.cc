@@ -42,7 +42,7 @@ const char* kind_name(Kind kind) {
 
 Registry::Registry(Region& region)
     : region_(region), header_(region.header()), guard_(region, header_.registry) {
-  if (guard_.entered() && guard_.needs_repair()) rebuild();
+  if (guard_.needs_repair()) rebuild();
 }
 
 // Names and counts anew, from the records that are published.
@@ -59,7 +59,8 @@ void Registry::rebuild() {
   for (TicketIndex index = 0; index < tickets; ++index) {
     const TicketRecord* ticket = region_.ticket(index);
     if (ticket == nullptr || ticket->agent.load(std::memory_order_acquire) == 0) continue;
-    ObjectRecord* object = region_.object(ticket->object.load(std::memory_order_relaxed));
+    ObjectRecord* object =
+        region_.object(ticket->object.load(std::memory_order_relaxed) & ~kRetired);
     if (object != nullptr) ++object->tickets;
   }
   for (ObjectIndex index = 0; index < objects; ++index) {
@@ -206,7 +207,7 @@ Status Registry::make(std::string_view name, uint64_t hash, Kind kind, bool anon
 void Registry::close(AgentSlot agent, TicketIndex ticket_index) {
   TicketRecord* ticket = region_.ticket(ticket_index);
   if (ticket == nullptr || ticket->agent.load(std::memory_order_acquire) != agent) return;
-  const ObjectIndex index = ticket->object.load(std::memory_order_relaxed);
+  const ObjectIndex index = ticket->object.load(std::memory_order_relaxed) & ~kRetired;
   ticket->agent.store(0, std::memory_order_release);
   HOLDFAST_POINT("ticket.freed");
   ObjectRecord* object = region_.object(index);

@@ -34,8 +34,6 @@ class Registry {
   };
 
   explicit Registry(Region& region);
-  // False: the guard cannot be had (Corrupt).
-  [[nodiscard]] bool entered() const { return guard_.entered(); }
 
   Status claim_agent(uint32_t thread, AgentSlot* out);
   // Its tickets must be gone.
@@ -44,8 +42,8 @@ class Registry {
   // Finds the object or makes it, and gives the agent a seat at it (a new one at each call).
   Status open(AgentSlot agent, std::string_view name, Kind kind, OpenOptions options, Seat* out,
               std::string* detail);
-  // The seat's ticket must be out of the queue. Frees the object where it was the last seat and no
-  // name keeps it.
+  // The seat's ticket must be out of the queue, and retired. Frees the object where it was the last seat and
+  // no name keeps it.
   void close(AgentSlot agent, TicketIndex ticket);
   // From now on the name is free for another object.
   void unlink(ObjectIndex object);

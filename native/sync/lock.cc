@@ -1,8 +1,7 @@
 #include "sync/lock.h"
 
-#include <unistd.h>
-
 #include "posix/fault.h"
+#include "posix/spin.h"
 #include "sync/lock_word.h"
 #include "wait/queue.h"
 #include "wait/reaper.h"
@@ -31,7 +30,7 @@ class Stay {
         word(object.word),
         region_(region),
         guard_(region, object.guard) {
-    if (guard_.entered() && guard_.needs_repair()) repair();
+    if (guard_.needs_repair()) repair();
   }
   ~Stay() {
     guard_.leave();
@@ -41,7 +40,6 @@ class Stay {
   Stay(const Stay&) = delete;
   Stay& operator=(const Stay&) = delete;
 
-  [[nodiscard]] bool entered() const { return guard_.entered(); }
   [[nodiscard]] uint32_t load() const { return word.load(std::memory_order_acquire); }
 
   // Replaces the word by `change(word)`, where `change` may refuse by returning the word as it is.
@@ -177,8 +175,10 @@ bool note(Stay& stay, Seat& seat, WaitMode mode) {
   const bool queued = WaitQueue::is_queued(ticket);
   const bool woken = state_of(ticket) == TicketState::Woken;
   const int64_t now = monotonic_ns();
+  // Somebody else's clock may be ahead, in a time namespace of its own: then it is as if long ago.
+  const int64_t since_hand_over = now - seat.object->handed_over_ns;
   const bool starving = queued && now - ticket.since_ns > kStarvingAfterNs &&
-                        now - seat.object->handed_over_ns > kStarvingAfterNs;
+                        (since_hand_over > kStarvingAfterNs || since_hand_over < 0);
   if (starving) ticket.starved = 1;
   const uint32_t seen = stay.update([&](uint32_t w) {
     if (lock_word::owner(w) == 0) return w;
@@ -228,7 +228,6 @@ enum class OrElse : uint8_t { Leave, Queue, Cancel };
 
 Outcome look_or(Region& region, Seat& seat, OrElse or_else, WaitMode mode) {
   Stay stay(region, seat.object_index, *seat.object);
-  if (!stay.entered()) return Outcome::Corrupt;
   TicketRecord& ticket = *seat.ticket;
   for (;;) {
     const TicketState state = state_of(ticket);
@@ -268,6 +267,11 @@ Outcome look_or(Region& region, Seat& seat, OrElse or_else, WaitMode mode) {
 }  // namespace
 
 Outcome try_acquire(Region& region, Seat& seat) {
+  const Outcome outcome = look_or(region, seat, OrElse::Leave, WaitMode::Sync);
+  // What a dead process held is free for whoever asks, also before the keepers have noticed.
+  const AgentSlot owner = lock_word::owner(seat.object->word.load(std::memory_order_relaxed));
+  if (outcome != Outcome::Pending || !is_dying(region, owner)) return outcome;
+  static_cast<void>(reap_dead_processes(region));
   return look_or(region, seat, OrElse::Leave, WaitMode::Sync);
 }
 
@@ -281,18 +285,9 @@ Outcome last_look(Region& region, Seat& seat) {
 
 namespace {
 
-void pause_processor() {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("isb" ::: "memory");
-#endif
-}
-
 // A holder that runs on another processor is often done before a sleep would have begun.
 bool spin_for(ObjectRecord& object, AgentSlot agent) {
-  static const bool alone = ::sysconf(_SC_NPROCESSORS_ONLN) < 2;
-  if (alone) return false;
+  if (!spinning_helps()) return false;
   constexpr int kRounds = 40;
   constexpr int kPausesPerRound = 8;
   for (int round = 0; round < kRounds; ++round) {
@@ -326,8 +321,8 @@ Outcome acquire_sync(Region& region, Seat& seat, const SyncWait& wait) {
     // SYNC POINT: ticket-told. The futex compares and sleeps in one step, so a state that was changed
     // before is seen; acquire, with the release in set_state().
     while (state_of(ticket) == TicketState::Waiting) {
-      if (futex_wait(ticket.state, static_cast<uint32_t>(TicketState::Waiting), until) ==
-          FutexWake::TimedOut) {
+      if (futex_wait(ticket.state, static_cast<uint32_t>(TicketState::Waiting), until) !=
+          FutexWake::Look) {
         break;
       }
     }
@@ -338,7 +333,7 @@ Outcome acquire_sync(Region& region, Seat& seat, const SyncWait& wait) {
     }
     if (wait.slice.passed() && state_of(ticket) == TicketState::Waiting) {
       // The keeper that was to notice a death may be stopped: who waits looks for itself.
-      reap_dead_processes(region);
+      static_cast<void>(reap_dead_processes(region));
       return Outcome::Pending;
     }
   }
@@ -346,7 +341,6 @@ Outcome acquire_sync(Region& region, Seat& seat, const SyncWait& wait) {
 
 Status release(Region& region, Seat& seat, Release how) {
   Stay stay(region, seat.object_index, *seat.object);
-  if (!stay.entered()) return Status::Corrupt;
   const uint32_t word = stay.load();
   if (lock_word::owner(word) != seat.agent) return Status::NotOwner;
   if (how == Release::Untold) {
@@ -388,19 +382,22 @@ Status release(Region& region, Seat& seat, Release how) {
   return Status::Ok;
 }
 
-Status reap(Region& region, const Seat& dead) {
+void reap(Region& region, const Seat& dead) {
   Seat seat = dead;
   Stay stay(region, seat.object_index, *seat.object);
-  if (!stay.entered()) return Status::Corrupt;
   leave_queue(stay, seat);
   HOLDFAST_POINT("reap.retracted");
   abandon(stay, seat.agent);
-  return Status::Ok;
+  seat.ticket->object.fetch_or(kRetired, std::memory_order_relaxed);
+}
+
+void retire(Region& region, Seat& seat) {
+  const Stay stay(region, seat.object_index, *seat.object);
+  seat.ticket->object.fetch_or(kRetired, std::memory_order_relaxed);  // ordered by the guard
 }
 
 Status unlink(Region& region, Seat& seat, AgentSlot* holder) {
   Stay stay(region, seat.object_index, *seat.object);
-  if (!stay.entered()) return Status::Corrupt;
   const uint32_t seen = stay.update([](uint32_t w) {
     return lock_word::owner(w) != 0 ? w : w | lock_word::kUnlinked;
   });
@@ -413,12 +410,11 @@ Status unlink(Region& region, Seat& seat, AgentSlot* holder) {
   return Status::Ok;
 }
 
-Status holder(Region& region, Seat& seat, Holder* out) {
+Holder holder(Region& region, Seat& seat) {
   ObjectRecord& object = *seat.object;
-  Stay stay(region, seat.object_index, object);
-  if (!stay.entered()) return Status::Corrupt;
-  out->agent = lock_word::owner(stay.load());
-  if (out->agent == 0) return Status::Ok;
+  const Stay stay(region, seat.object_index, object);
+  const AgentSlot owner = lock_word::owner(stay.load());
+  if (owner == 0) return {};
   // relaxed: written by an owner that takes no guard; the value is only compared.
   const double token = std::atomic_ref<double>(object.token).load(std::memory_order_relaxed);
   const double held = object.held_token.load(std::memory_order_relaxed);
@@ -426,8 +422,7 @@ Status holder(Region& region, Seat& seat, Holder* out) {
     object.held_since_ns.store(monotonic_ns(), std::memory_order_relaxed);
     object.held_token.store(token, std::memory_order_relaxed);
   }
-  out->since_ns = object.held_since_ns.load(std::memory_order_relaxed);
-  return Status::Ok;
+  return {owner, object.held_since_ns.load(std::memory_order_relaxed)};
 }
 
 }  // namespace holdfast::lock

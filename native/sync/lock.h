@@ -38,8 +38,11 @@ enum class Release : uint8_t {
 // The contended release.
 Status release(Region& region, Seat& seat, Release how);
 
-// Gives back what a dead agent held of this object, or waited for. Idempotent.
-Status reap(Region& region, const Seat& dead);
+// Gives back what a dead agent held of this object, or waited for, and retires its ticket. Idempotent.
+void reap(Region& region, const Seat& dead);
+
+// Before the seat is closed: its ticket is no longer one of the object's. It must not wait.
+void retire(Region& region, Seat& seat);
 
 // Ends the object: needs it free. Waiters get Unlinked. InUse: `holder` has it.
 Status unlink(Region& region, Seat& seat, AgentSlot* holder);
@@ -49,6 +52,6 @@ struct Holder {
   int64_t since_ns = 0;
 };
 // Since when is exact for an owner that came by the slow path, else the first time that anybody looked.
-Status holder(Region& region, Seat& seat, Holder* out);
+Holder holder(Region& region, Seat& seat);
 
 }  // namespace holdfast::lock

@@ -13,6 +13,8 @@ namespace {
 
 constexpr int64_t kLookForItselfNs = 1'000'000'000;
 constexpr int64_t kPollNs = 100'000'000;  // without futex_waitv
+constexpr int64_t kDyingNs = 250'000;     // until a dying process may have ended
+constexpr int64_t kNever = -1;
 constexpr size_t kStackBytes = 256 * 1024;
 
 }  // namespace
@@ -28,6 +30,7 @@ bool AsyncWait::worth_a_look() const {
 
 Status Keeper::start(const std::string& name_space, mode_t mode, std::string* detail) {
   if (const Status status = region_.open(name_space, mode, detail); status != Status::Ok) {
+    region_.give_up();
     return status;
   }
   // Signals are the main thread's: a handler of the application never runs on the keeper.
@@ -49,6 +52,7 @@ Status Keeper::start(const std::string& name_space, mode_t mode, std::string* de
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error != 0) {
     *detail = "cannot start a thread";
+    region_.give_up();
     return Status::System;
   }
   Status claim;
@@ -57,7 +61,10 @@ Status Keeper::start(const std::string& name_space, mode_t mode, std::string* de
     claimed_.wait(lock, [this] { return claim_ != Status::TimedOut; });
     claim = claim_;
   }
-  if (claim != Status::Ok) return claim;
+  if (claim != Status::Ok) {
+    region_.give_up();
+    return claim;
+  }
   region_.joined();
   // Others are to watch over us too.
   const uint32_t count = region_.process_limit();
@@ -67,7 +74,7 @@ Status Keeper::start(const std::string& name_space, mode_t mode, std::string* de
       ring_doorbell(*process);
     }
   }
-  reap_dead_processes(region_);
+  static_cast<void>(reap_dead_processes(region_));  // the keeper goes on with who is still dying
   return Status::Ok;
 }
 
@@ -79,19 +86,19 @@ void Keeper::run() {
   {
     const std::lock_guard lock(mutex_);
     claim_ = claim;
+    claimed_.notify_all();
   }
-  claimed_.notify_all();
   if (claim != Status::Ok) return;
   const FutexWord& doorbell = region_.process(region_.self().index)->doorbell;
   int64_t looked_ns = monotonic_ns();
   for (;;) {
     const uint32_t rung = doorbell.load(std::memory_order_acquire);  // SYNC POINT: doorbell
-    reap_dead_processes(region_);
+    const bool somebody_is_dying = reap_dead_processes(region_);
     const int64_t now = monotonic_ns();
     const bool look = now - looked_ns >= kLookForItselfNs;
     if (look) looked_ns = now;
     const bool anybody_waits = deliver(look);
-    sleep(rung, anybody_waits);
+    sleep(rung, somebody_is_dying ? kDyingNs : anybody_waits ? kLookForItselfNs : kNever);
   }
 }
 
@@ -107,14 +114,15 @@ bool Keeper::deliver(bool look_for_itself) {
     }
     // SYNC POINT: delivered. seq_cst, with taken_up(): either the loop, looking after it, sees the ticket's
     // state, or we see that the message was taken up and send another.
-    if (due && !loop->delivered_.exchange(true, std::memory_order_seq_cst)) {
-      loop->deliver_(loop->context_);
+    if (due && !loop->delivered_.exchange(true, std::memory_order_seq_cst) &&
+        !loop->deliver_(loop->context_)) {
+      loop->delivered_.store(false, std::memory_order_seq_cst);
     }
   }
   return anybody_waits;
 }
 
-void Keeper::sleep(uint32_t doorbell_seen, bool anybody_waits) {
+void Keeper::sleep(uint32_t doorbell_seen, int64_t look_again_ns) {
   FutexWatch watches[kMaxFutexWatches];
   size_t used = 0;
   const ProcessIndex me = region_.self().index;
@@ -130,16 +138,20 @@ void Keeper::sleep(uint32_t doorbell_seen, bool anybody_waits) {
       }
       const FutexWord& life = region_.life_word(*process);
       const uint32_t seen = life.load(std::memory_order_acquire);
-      if ((seen & kFutexOwnerDiedBit) != 0) return;  // since we looked: round again, and reap
-      if (seen != 0) watches[used++] = {&life, seen};
+      if ((seen & kFutexOwnerDiedBit) != 0) {
+        look_again_ns = kDyingNs;
+      } else if (seen != 0) {
+        watches[used++] = {&life, seen};
+      }
     }
     const Deadline until =
-        anybody_waits ? Deadline::after_ns(kLookForItselfNs) : Deadline::never();
+        look_again_ns == kNever ? Deadline::never() : Deadline::after_ns(look_again_ns);
     if (futex_wait_any({watches, used}, until) != FutexWake::Unsupported) return;
     watches_lives_.store(false, std::memory_order_relaxed);
   }
+  const int64_t poll_ns = look_again_ns < kPollNs ? look_again_ns : kPollNs;
   futex_wait(*watches[0].word, doorbell_seen,
-             anybody_waits ? Deadline::after_ns(kPollNs) : Deadline::never());
+             look_again_ns == kNever ? Deadline::never() : Deadline::after_ns(poll_ns));
 }
 
 void Keeper::add_loop(LoopAgent& loop) {

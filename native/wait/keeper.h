@@ -34,11 +34,12 @@ struct AsyncWait {
 // message to the loop, and not call back into the keeper.
 class LoopAgent {
  public:
-  using Deliver = void (*)(void* context);
+  // False: the message could not be posted, try again later.
+  using Deliver = bool (*)(void* context);
   LoopAgent(Deliver deliver, void* context) : deliver_(deliver), context_(context) {}
 
   // On the loop's own thread, before it looks at its waits: what is told from now on is delivered anew.
-  void taken_up() { delivered_.store(false, std::memory_order_seq_cst); }
+  void taken_up() { delivered_.exchange(false, std::memory_order_seq_cst); }
   [[nodiscard]] AsyncWait* first() const { return first_; }
 
  private:
@@ -58,7 +59,8 @@ class Keeper {
   Keeper& operator=(const Keeper&) = delete;
 
   // Joins the region: opens it, starts the thread, which claims the process record. Blocks until that is
-  // done. Dead processes have been reaped when it returns.
+  // done. Dead processes have been reaped when it returns. After a failure the keeper is of no use, and must
+  // not be deleted: its thread may still be about to end.
   Status start(const std::string& name_space, mode_t mode, std::string* detail);
 
   [[nodiscard]] Region& region() { return region_; }
@@ -80,7 +82,7 @@ class Keeper {
  private:
   void run();
   bool deliver(bool look_for_itself);
-  void sleep(uint32_t doorbell, bool anybody_waits);
+  void sleep(uint32_t doorbell, int64_t look_again_ns);
 
   Region region_;
   std::mutex mutex_;  // this process' loops and their lists of waits

@@ -58,9 +58,8 @@ void WaitQueue::rebuild() {
   for (TicketIndex index = 0; index < count; ++index) {
     TicketRecord* ticket = region_.ticket(index);
     if (ticket == nullptr || ticket->agent.load(std::memory_order_acquire) == 0) continue;
-    if (ticket->object.load(std::memory_order_relaxed) != index_) continue;
-    ticket->previous = ticket->next = kNone;
-    if (!is_queued(*ticket)) continue;
+    // Not a retired one: that is not the object's any more, whatever else it says.
+    if (ticket->object.load(std::memory_order_relaxed) != index_ || !is_queued(*ticket)) continue;
     insert_by_seq(index);
     if (ticket->seq >= object_.next_seq) object_.next_seq = ticket->seq + 1;
   }

@@ -7,14 +7,19 @@
 namespace holdfast {
 namespace {
 
-bool reap_process(Region& region, ProcessIndex index) {
+bool is_marked_dead(Region& region, ProcessRecord& process) {
+  return process.state.load(std::memory_order_acquire) != ProcessState::Free &&
+         (region.life_word(process).load(std::memory_order_acquire) & kFutexOwnerDiedBit) != 0;
+}
+
+void reap_process(Region& region, ProcessIndex index) {
   ProcessRecord& process = *region.process(index);
   const RobustMutex::Lock taken = process.life.try_lock();
-  if (taken != RobustMutex::Lock::OwnerDied && taken != RobustMutex::Lock::Held) return false;
+  if (taken != RobustMutex::Lock::OwnerDied && taken != RobustMutex::Lock::Held) return;
   // If this reaper dies too, its own death is told to the next one.
   if (taken == RobustMutex::Lock::OwnerDied) static_cast<void>(process.life.consistent());
-  const bool due = process.state.load(std::memory_order_acquire) != ProcessState::Free;
-  if (due) {
+  region.life_word(process).fetch_or(kFutexWaitersBit, std::memory_order_relaxed);
+  if (process.state.load(std::memory_order_acquire) != ProcessState::Free) {
     // From now on nobody takes the dead one for alive although its life mutex is held (by us).
     process.state.store(ProcessState::Dead, std::memory_order_release);
     HOLDFAST_POINT("reap.begun");
@@ -31,24 +36,30 @@ bool reap_process(Region& region, ProcessIndex index) {
     process.state.store(ProcessState::Free, std::memory_order_release);
   }
   process.life.unlock();
-  return due;
 }
 
 }  // namespace
 
 bool reap_dead_processes(Region& region) {
-  bool any = false;
+  bool dying = false;
   const uint32_t count = region.process_limit();
   for (ProcessIndex index = 0; index < count; ++index) {
     ProcessRecord* process = region.process(index);
-    if (process == nullptr ||
-        process->state.load(std::memory_order_acquire) == ProcessState::Free) {
-      continue;
+    if (process == nullptr || !is_marked_dead(region, *process)) continue;
+    // The mark says that its keeper is gone. A thread that holds a lock may still be in a system call that
+    // the kill does not cut short: what it holds is not free before that ends.
+    if (region.has_ended(index)) {
+      reap_process(region, index);
+    } else {
+      dying = true;
     }
-    const uint32_t life = region.life_word(*process).load(std::memory_order_acquire);
-    if ((life & kFutexOwnerDiedBit) != 0 && reap_process(region, index)) any = true;
   }
-  return any;
+  return dying;
+}
+
+bool is_dying(Region& region, AgentSlot agent) {
+  ProcessRecord* process = region.process_of(agent);
+  return process != nullptr && is_marked_dead(region, *process);
 }
 
 void reap_agent(Region& region, AgentSlot agent) {
@@ -57,16 +68,15 @@ void reap_agent(Region& region, AgentSlot agent) {
     TicketRecord* ticket = region.ticket(index);
     // An agent holds and waits only where it has a seat, and every seat has a ticket.
     if (ticket == nullptr || ticket->agent.load(std::memory_order_acquire) != agent) continue;
-    const ObjectIndex object_index = ticket->object.load(std::memory_order_relaxed);
+    const ObjectIndex object_index =
+        ticket->object.load(std::memory_order_relaxed) & ~kRetired;
     if (ObjectRecord* object = region.object(object_index)) {
-      static_cast<void>(lock::reap(region, {agent, object_index, index, object, ticket}));
+      lock::reap(region, {agent, object_index, index, object, ticket});
     }
-    Registry registry(region);
-    if (registry.entered()) registry.close(agent, index);
+    Registry(region).close(agent, index);
     HOLDFAST_POINT("reap.ticket-freed");
   }
-  Registry registry(region);
-  if (registry.entered()) registry.free_agent(agent);
+  Registry(region).free_agent(agent);
 }
 
 }  // namespace holdfast

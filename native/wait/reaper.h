@@ -7,8 +7,12 @@
 
 namespace holdfast {
 
-// Looks at every process of the region; true if any was reaped by this call. Blocks for guards only.
+// Looks at every process of the region and reaps the dead. True: one is dying, and some thread of it still
+// runs, so that it cannot be reaped yet; look again in a moment. Blocks for guards only.
 bool reap_dead_processes(Region& region);
+
+// Whether the agent's process is dead or dying.
+[[nodiscard]] bool is_dying(Region& region, AgentSlot agent);
 
 // Reaps one agent: at a thread's orderly end, or for a dead process. What it still held is abandoned.
 void reap_agent(Region& region, AgentSlot agent);
