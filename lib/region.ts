@@ -24,7 +24,11 @@ export interface ConfigureOptions {
    * namespace and user share all names. Default: `$HOLDFAST_NAMESPACE`, else `default`.
    */
   namespace?: string | undefined;
-  /** Permissions of the shared-memory file: `0o600` (default), or `0o660` to share with a group. */
+  /**
+   * Permissions of the shared-memory file: `0o600` (default), or `0o660` to share it with all users of this
+   * process' group. The two are different files: a user's own namespace and a group's of the same name share
+   * nothing.
+   */
   mode?: number | undefined;
   /** Whether taking over from a holder that died emits a process warning. Default: `true`. */
   warnOnAbandoned?: boolean | undefined;
