@@ -77,11 +77,11 @@ double contended_ns(Shared& shared, int processes, long increments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const long rounds = argc > 1 ? std::atol(argv[1]) : 5'000'000;
-  const int processes = argc > 2 ? std::atoi(argv[2]) : 0;
-  const long increments = argc > 3 ? std::atol(argv[3]) : 0;
-  void* memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
-                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  const long rounds = argc > 1 ? std::strtol(argv[1], nullptr, 10) : 5'000'000;
+  const int processes = argc > 2 ? static_cast<int>(std::strtol(argv[2], nullptr, 10)) : 0;
+  const long increments = argc > 3 ? std::strtol(argv[3], nullptr, 10) : 0;
+  void* memory =
+      mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return 1;
   auto& shared = *static_cast<Shared*>(memory);
   if (!shared.mutex.init() || sem_init(&shared.semaphore, 1, 1) != 0) return 1;

@@ -104,8 +104,8 @@ Status Environment::close(uint32_t index) {
     const Outcome outcome = lock::last_look(region(), seat);
     if (outcome == Outcome::Taken || outcome == Outcome::TakenAbandoned) {
       const bool abandoned = outcome == Outcome::TakenAbandoned;
-      static_cast<void>(lock::release(
-          region(), seat, abandoned ? lock::Release::Untold : lock::Release::Plain));
+      static_cast<void>(
+          lock::release(region(), seat, abandoned ? lock::Release::Untold : lock::Release::Plain));
     }
   }
   give_up(seat);

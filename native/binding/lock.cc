@@ -23,8 +23,8 @@ napi_value lock_try(napi_env env, napi_callback_info info) {
   Handle* handle = arguments.handle(0);
   if (handle == nullptr) return to_js(env, Status::BadHandle);
   Environment& environment = *arguments.environment();
-  return to_js(env, settled(environment, *handle,
-                            lock::try_acquire(environment.region(), handle->seat)));
+  return to_js(
+      env, settled(environment, *handle, lock::try_acquire(environment.region(), handle->seat)));
 }
 
 napi_value lock_wait(napi_env env, napi_callback_info info) {
@@ -42,8 +42,8 @@ napi_value lock_cancel(napi_env env, napi_callback_info info) {
   Handle* handle = arguments.handle(0);
   if (handle == nullptr) return to_js(env, Status::BadHandle);
   Environment& environment = *arguments.environment();
-  return to_js(env, settled(environment, *handle,
-                            lock::last_look(environment.region(), handle->seat)));
+  return to_js(env,
+               settled(environment, *handle, lock::last_look(environment.region(), handle->seat)));
 }
 
 napi_value lock_acquire_sync(napi_env env, napi_callback_info info) {
@@ -96,11 +96,11 @@ napi_value lock_holder(napi_env env, napi_callback_info info) {
   }
   const double held_ms = static_cast<double>(monotonic_ns() - holder.since_ns) / 1e6;
   const napi_value parts[] = {to_js(env, process->pid.load(std::memory_order_relaxed)),
-                              to_js(env, static_cast<int32_t>(agent->thread)),
-                              to_js(env, held_ms)};
+                              to_js(env, static_cast<int32_t>(agent->thread)), to_js(env, held_ms)};
   if (napi_create_array_with_length(env, 3, &result) != napi_ok) return nullptr;
   for (uint32_t i = 0; i < 3; ++i) {
-    if (parts[i] == nullptr || napi_set_element(env, result, i, parts[i]) != napi_ok) return nullptr;
+    if (parts[i] == nullptr || napi_set_element(env, result, i, parts[i]) != napi_ok)
+      return nullptr;
   }
   return result;
 }

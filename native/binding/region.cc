@@ -33,9 +33,9 @@ napi_value join(napi_env env, napi_callback_info info) {
   uint32_t mode = 0;
   uint32_t thread = 0;
   napi_valuetype type = napi_undefined;
-  if (environment == nullptr || !arguments.string(0, &name_space) ||
-      !arguments.integer(1, &mode) || !arguments.integer(2, &thread) ||
-      napi_typeof(env, arguments.value(3), &type) != napi_ok || type != napi_function) {
+  if (environment == nullptr || !arguments.string(0, &name_space) || !arguments.integer(1, &mode) ||
+      !arguments.integer(2, &thread) || napi_typeof(env, arguments.value(3), &type) != napi_ok ||
+      type != napi_function) {
     return to_js(env, Status::BadArgument);
   }
   environment->detail.clear();
@@ -130,7 +130,8 @@ napi_value detail(napi_env env, napi_callback_info info) {
   napi_value text = nullptr;
   if (arguments.environment() == nullptr) return nullptr;
   const std::string& words = arguments.environment()->detail;
-  return napi_create_string_utf8(env, words.data(), words.size(), &text) == napi_ok ? text : nullptr;
+  return napi_create_string_utf8(env, words.data(), words.size(), &text) == napi_ok ? text
+                                                                                    : nullptr;
 }
 
 }  // namespace holdfast::binding

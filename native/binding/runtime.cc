@@ -47,8 +47,7 @@ Status Runtime::join(const std::string& name_space, mode_t mode, uint32_t thread
   return Registry(region()).claim_agent(thread, agent);
 }
 
-Status Runtime::unlink_namespace(const std::string& name_space, mode_t mode,
-                                 std::string* detail) {
+Status Runtime::unlink_namespace(const std::string& name_space, mode_t mode, std::string* detail) {
   const std::lock_guard lock(mutex_);
   if (const Status status = usable(); status != Status::Ok) return status;
   if (keeper_ == nullptr || gone_ || region().name_space() != name_space) {

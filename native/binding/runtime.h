@@ -34,9 +34,9 @@ class Runtime {
  private:
   Runtime();
 
-  std::mutex mutex_;           // joining and leaving
-  Keeper* keeper_ = nullptr;   // mutex_; read-only once a join has returned
-  bool gone_ = false;          // mutex_
+  std::mutex mutex_;          // joining and leaving
+  Keeper* keeper_ = nullptr;  // mutex_; read-only once a join has returned
+  bool gone_ = false;         // mutex_
 };
 
 }  // namespace holdfast::binding

@@ -2,11 +2,10 @@
 
 #if HOLDFAST_FAULT_POINTS
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
-
-#include <atomic>
 
 namespace holdfast {
 namespace {

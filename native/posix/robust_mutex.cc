@@ -57,7 +57,8 @@ ptrdiff_t RobustMutex::futex_word_offset() const {
   robust_list_head* head = nullptr;
   size_t length = 0;
   if (::syscall(SYS_get_robust_list, 0, &head, &length) != 0 || head == nullptr) return -1;
-  const uintptr_t entry = reinterpret_cast<uintptr_t>(head->list.next) & ~uintptr_t{1};  // bit 0: PI
+  const uintptr_t entry =
+      reinterpret_cast<uintptr_t>(head->list.next) & ~uintptr_t{1};  // bit 0: PI
   const auto self = reinterpret_cast<uintptr_t>(this);
   if (entry < self || entry >= self + sizeof *this) return -1;
   const uintptr_t word = entry + static_cast<uintptr_t>(head->futex_offset);

@@ -15,9 +15,9 @@ namespace holdfast {
 class RobustMutex {
  public:
   enum class Lock : uint8_t {
-    Held,            // this thread has it
-    OwnerDied,       // this thread has it; the owner before died: make the state right, then consistent()
-    Busy,            // try_lock: another has it
+    Held,       // this thread has it
+    OwnerDied,  // this thread has it; the owner before died: make the state right, then consistent()
+    Busy,       // try_lock: another has it
     NotRecoverable,  // an owner unlocked after a death without consistent()
     Failed,          // errno says what
   };
@@ -40,7 +40,8 @@ class RobustMutex {
   pthread_mutex_t mutex_;
 };
 
-inline constexpr uint32_t kFutexWaitersBit = 0x80000000;    // FUTEX_WAITERS: the kernel wakes at death
+inline constexpr uint32_t kFutexWaitersBit =
+    0x80000000;  // FUTEX_WAITERS: the kernel wakes at death
 inline constexpr uint32_t kFutexOwnerDiedBit = 0x40000000;  // FUTEX_OWNER_DIED
 
 // Proves on this machine that a thread's death with a robust mutex is told to the next one.

@@ -38,7 +38,7 @@ Status status_of_errno() {
 
 // Locks or unlocks bytes [first, first + count), 0 = to the end. Never waits.
 bool set_byte_lock(int fd, short type, off_t first, off_t count) {
-  struct flock range {};
+  struct flock range{};
   range.l_type = type;
   range.l_whence = SEEK_SET;
   range.l_start = first;
@@ -52,7 +52,7 @@ bool set_byte_lock(int fd, short type, off_t first, off_t count) {
 
 // Whether another open file has locked the byte in any way: what we have locked ourselves does not count.
 bool byte_is_taken(int fd, off_t byte) {
-  struct flock range {};
+  struct flock range{};
   range.l_type = F_WRLCK;
   range.l_whence = SEEK_SET;
   range.l_start = byte;
@@ -83,7 +83,7 @@ bool process_has_open(const char* pid, const struct stat& file) {
   if (entries == nullptr) return false;
   bool found = false;
   while (const dirent* entry = ::readdir(entries)) {
-    struct stat other {};
+    struct stat other{};
     if (::fstatat(::dirfd(entries), entry->d_name, &other, 0) != 0) continue;
     if (other.st_ino == file.st_ino && other.st_dev == file.st_dev) {
       found = true;
@@ -120,7 +120,7 @@ Status SharedFile::open_locked(const std::string& name, mode_t mode, bool create
       if (fd_ >= 0 && ::fchmod(fd_, mode) != 0) return status_of_errno();
     }
     if (fd_ < 0) return status_of_errno();
-    struct stat file {};
+    struct stat file{};
     if (::fstat(fd_, &file) != 0) return status_of_errno();
     // Before the lock: a stranger's file could be locked for ever.
     if (!has_right_owner(file, mode) || (file.st_mode & 0777 & ~mode) != 0) return Status::Access;
@@ -150,7 +150,7 @@ Status SharedFile::announce_presence() {
 bool SharedFile::alone() const { return !byte_is_taken(fd_, kPresenceByte); }
 
 Status SharedFile::size(uint64_t* out) const {
-  struct stat file {};
+  struct stat file{};
   if (::fstat(fd_, &file) != 0) return status_of_errno();
   *out = static_cast<uint64_t>(file.st_size);
   return Status::Ok;
@@ -174,8 +174,7 @@ Status SharedFile::reserve(uint64_t bytes) {
 }
 
 Status SharedFile::map(size_t range, std::byte** out) const {
-  void* base =
-      ::mmap(nullptr, range, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_, 0);
+  void* base = ::mmap(nullptr, range, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_, 0);
   if (base == MAP_FAILED) return status_of_errno();
   *out = static_cast<std::byte*>(base);
   return Status::Ok;
@@ -199,20 +198,20 @@ Status SharedFile::remove(const std::string& name) {
 }
 
 bool SharedFile::has_a_name() const {
-  struct stat file {};
+  struct stat file{};
   return ::fstat(fd_, &file) == 0 && file.st_nlink != 0;
 }
 
 bool SharedFile::is_same_as(const SharedFile& other) const {
-  struct stat mine {};
-  struct stat its {};
+  struct stat mine{};
+  struct stat its{};
   return ::fstat(fd_, &mine) == 0 && ::fstat(other.fd_, &its) == 0 && mine.st_ino == its.st_ino &&
          mine.st_dev == its.st_dev;
 }
 
 std::string SharedFile::users() const {
   std::string list;
-  struct stat file {};
+  struct stat file{};
   DIR* processes = ::fstat(fd_, &file) == 0 ? ::opendir("/proc") : nullptr;
   if (processes == nullptr) return list;
   while (const dirent* entry = ::readdir(processes)) {

@@ -55,8 +55,7 @@ void Guard::enter_contended(Region& region, uint32_t me) {
         !word_->compare_exchange_strong(seen, seen | kSleepersBit, std::memory_order_relaxed)) {
       continue;
     }
-    static_cast<void>(
-        futex_wait(*word_, seen | kSleepersBit, Deadline::after_ns(kSleepNs)));
+    static_cast<void>(futex_wait(*word_, seen | kSleepersBit, Deadline::after_ns(kSleepNs)));
   }
 }
 

@@ -49,8 +49,8 @@ static_assert(sizeof(GuardRecord) == kCacheLine);
 enum class Kind : uint32_t { None = 0, Lock = 1, RLock = 2 };
 
 enum class ObjectState : uint32_t {
-  Free = 0,  // record unused
-  Live = 1,  // found by its name
+  Free = 0,      // record unused
+  Live = 1,      // found by its name
   Unlinked = 2,  // no longer found; lives until its last ticket goes
 };
 
@@ -58,24 +58,24 @@ struct alignas(kCacheLine) ObjectRecord {
   // Line 0: what the uncontended path touches. JavaScript maps exactly these 64 bytes (lib/lock-word.ts).
   std::atomic<uint32_t> word;  // [word]
   uint32_t depth;              // [owner] levels of an RLock
-  double token;                // [owner] fencing token; a double, for JavaScript adds to it in place
-  std::atomic<double> held_token;       // [guard] the acquisition that held_since speaks of
-  std::atomic<int64_t> held_since_ns;   // [guard]
+  double token;  // [owner] fencing token; a double, for JavaScript adds to it in place
+  std::atomic<double> held_token;      // [guard] the acquisition that held_since speaks of
+  std::atomic<int64_t> held_since_ns;  // [guard]
   uint32_t line0_unused[8];
   // Line 1
   GuardRecord guard;
   // Line 2: the queue, an index over the tickets that wait, in seq order; and the directory's fields.
-  TicketIndex queue_head;  // [guard]
-  TicketIndex queue_tail;  // [guard]
-  uint64_t next_seq;       // [guard]
+  TicketIndex queue_head;          // [guard]
+  TicketIndex queue_tail;          // [guard]
+  uint64_t next_seq;               // [guard]
   std::atomic<ObjectState> state;  // [registry]; the store of Live publishes the record
-  Kind kind;               // [once]
-  uint32_t generation;     // [registry] one up at every reuse of the record
-  uint32_t name_bytes;     // [once]
-  uint64_t name_hash;      // [once]
-  ObjectIndex bucket_next;  // [registry]
-  uint32_t tickets;        // [registry] how many agents have it open
-  uint32_t anonymous;      // [once] 1: goes with its last ticket
+  Kind kind;                       // [once]
+  uint32_t generation;             // [registry] one up at every reuse of the record
+  uint32_t name_bytes;             // [once]
+  uint64_t name_hash;              // [once]
+  ObjectIndex bucket_next;         // [registry]
+  uint32_t tickets;                // [registry] how many agents have it open
+  uint32_t anonymous;              // [once] 1: goes with its last ticket
   uint32_t line2_unused;
   int64_t handed_over_ns;  // [guard] when a starving waiter last got its way
   // Line 3 ...
@@ -105,23 +105,24 @@ inline constexpr uint32_t kRetired = 0x80000000;
 enum class WaitMode : uint32_t { Sync = 0, Async = 1 };
 
 struct alignas(kCacheLine) TicketRecord {
-  std::atomic<uint32_t> state;    // TicketState, and the futex a sync waiter sleeps on [guard]
-  std::atomic<AgentSlot> agent;   // [registry]; 0: record unused. Its store publishes the ticket
+  std::atomic<uint32_t> state;      // TicketState, and the futex a sync waiter sleeps on [guard]
+  std::atomic<AgentSlot> agent;     // [registry]; 0: record unused. Its store publishes the ticket
   std::atomic<ObjectIndex> object;  // [registry] before agent; kRetired is added under the guard
-  WaitMode mode;                  // [guard]
-  uint64_t seq;                   // [guard] place in the queue, given at the first wait
-  int64_t since_ns;               // [guard] when the wait began
-  TicketIndex previous;           // [guard]
-  TicketIndex next;               // [guard]
-  uint32_t starved;               // [guard] 1: has looked, lost, and had waited too long
+  WaitMode mode;                    // [guard]
+  uint64_t seq;                     // [guard] place in the queue, given at the first wait
+  int64_t since_ns;                 // [guard] when the wait began
+  TicketIndex previous;             // [guard]
+  TicketIndex next;                 // [guard]
+  uint32_t starved;                 // [guard] 1: has looked, lost, and had waited too long
   uint32_t unused[3];
 };
 static_assert(sizeof(TicketRecord) == kCacheLine);
 
 struct alignas(kCacheLine) AgentRecord {
-  std::atomic<uint32_t> process;  // index + 1; 0: slot free. Its store publishes the agent [registry]
-  uint32_t generation;            // [registry] one up at every reuse
-  uint32_t thread;                // [once] worker threadId, 0 = main
+  std::atomic<uint32_t>
+      process;          // index + 1; 0: slot free. Its store publishes the agent [registry]
+  uint32_t generation;  // [registry] one up at every reuse
+  uint32_t thread;      // [once] worker threadId, 0 = main
   uint32_t unused[13];
 };
 static_assert(sizeof(AgentRecord) == kCacheLine);
@@ -134,10 +135,10 @@ enum class ProcessState : uint32_t {
 
 struct alignas(kCacheLine) ProcessRecord {
   RobustMutex life;  // locked by the process' keeper as long as it lives, then by who reaps it
-  std::atomic<ProcessState> state;  // [life] Live by its keeper, Dead and Free by the reaper
-  std::atomic<uint32_t> generation;  // [life]
+  std::atomic<ProcessState> state;         // [life] Live by its keeper, Dead and Free by the reaper
+  std::atomic<uint32_t> generation;        // [life]
   alignas(kCacheLine) FutexWord doorbell;  // anybody adds 1 and wakes: the keeper looks
-  std::atomic<int32_t> pid;          // [life] for messages only: pids are reused, and differ by namespace
+  std::atomic<int32_t> pid;  // [life] for messages only: pids are reused, and differ by namespace
   uint32_t unused[14];
 };
 static_assert(sizeof(ProcessRecord) == 2 * kCacheLine);
@@ -154,8 +155,9 @@ struct TableRecord {
   static constexpr size_t chunk_bytes = sizeof(Record) * kPerChunk;
   static_assert(chunk_bytes % kPage == 0);
 
-  std::atomic<uint32_t> count;         // [registry] records that exist; SYNC POINT: table-growth
-  std::atomic<uint32_t> hint;          // [registry] where a free record is likely; processes: [creation] end of those ever used
+  std::atomic<uint32_t> count;  // [registry] records that exist; SYNC POINT: table-growth
+  std::atomic<uint32_t>
+      hint;  // [registry] where a free record is likely; processes: [creation] end of those ever used
   std::atomic<uint32_t> page[kMaxChunks];  // [registry]
 };
 
@@ -168,12 +170,12 @@ enum class RegionState : uint32_t { Building = 0, Ready = 1, Gone = 2 };
 
 // What any version can read. Never moves.
 struct RegionPrologue {
-  char magic[8];            // [creation]
-  uint32_t layout_version;  // [creation]
-  uint32_t byte_order;      // [creation]
-  uint32_t pointer_bytes;   // [creation]
-  uint32_t mutex_bytes;     // [creation]
-  uint32_t libc_kind;       // [creation] 1 glibc, 2 other
+  char magic[8];                   // [creation]
+  uint32_t layout_version;         // [creation]
+  uint32_t byte_order;             // [creation]
+  uint32_t pointer_bytes;          // [creation]
+  uint32_t mutex_bytes;            // [creation]
+  uint32_t libc_kind;              // [creation] 1 glibc, 2 other
   std::atomic<RegionState> state;  // [creation] Ready is stored last
 };
 static_assert(sizeof(RegionPrologue) == 32);
@@ -181,9 +183,9 @@ static_assert(sizeof(RegionPrologue) == 32);
 struct RegionHeader {
   RegionPrologue prologue;
   alignas(kCacheLine) GuardRecord registry;
-  std::atomic<uint64_t> bytes;     // [registry] of the file that are reserved
-  double token_floor;              // [registry] the highest token of any object that is no more
-  uint32_t life_word_offset;       // [creation] from a RobustMutex to its futex word
+  std::atomic<uint64_t> bytes;  // [registry] of the file that are reserved
+  double token_floor;           // [registry] the highest token of any object that is no more
+  uint32_t life_word_offset;    // [creation] from a RobustMutex to its futex word
   uint32_t unused;
   ProcessTable processes;
   AgentTable agents;

@@ -126,8 +126,8 @@ Status Registry::open(AgentSlot agent, std::string_view name, Kind kind, OpenOpt
   if (name.empty() || name.size() > kMaxNameBytes) return Status::BadArgument;
   const uint64_t hash = hash_of(name);
   ObjectIndex index = find(name, hash);
-  if (index != kNone && lock_word::is_unlinked(region_.object(index)->word.load(
-                            std::memory_order_acquire))) {
+  if (index != kNone &&
+      lock_word::is_unlinked(region_.object(index)->word.load(std::memory_order_acquire))) {
     unlink(index);  // who unlinked it died before the name was gone
     index = kNone;
   }
@@ -173,8 +173,7 @@ Status Registry::make(std::string_view name, uint64_t hash, Kind kind, bool anon
                       ObjectIndex* out) {
   const auto is_free = [&](ObjectIndex i) {
     const ObjectRecord* object = region_.object(i);
-    return object != nullptr &&
-           object->state.load(std::memory_order_acquire) == ObjectState::Free;
+    return object != nullptr && object->state.load(std::memory_order_acquire) == ObjectState::Free;
   };
   ObjectIndex index = kNone;
   if (const Status status = find_free(header_.objects, 0, is_free, &index); status != Status::Ok) {

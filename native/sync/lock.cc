@@ -151,8 +151,7 @@ bool take(Stay& stay, Seat& seat, bool* abandoned) {
   TicketRecord& ticket = *seat.ticket;
   const bool queued = WaitQueue::is_queued(ticket);
   const bool woken = state_of(ticket) == TicketState::Woken;
-  const bool others =
-      queued ? !is_only_one_queued(stay, ticket) : !stay.queue.empty();
+  const bool others = queued ? !is_only_one_queued(stay, ticket) : !stay.queue.empty();
   const uint32_t seen = stay.update([&](uint32_t w) {
     if (lock_word::owner(w) != 0) return w;
     w &= ~(lock_word::kAbandoned | lock_word::kStarving);
@@ -294,8 +293,7 @@ bool spin_for(ObjectRecord& object, AgentSlot agent) {
     uint32_t word = object.word.load(std::memory_order_relaxed);  // relaxed: the swap decides
     if ((word & lock_word::kBlocksFastAcquire) == 0 &&
         object.word.compare_exchange_strong(word, lock_word::with_owner(word, agent),
-                                            std::memory_order_acq_rel,
-                                            std::memory_order_relaxed)) {
+                                            std::memory_order_acq_rel, std::memory_order_relaxed)) {
       return true;
     }
     // Somebody is in line already, or will be handed the lock: go and stand behind.
@@ -327,8 +325,8 @@ Outcome acquire_sync(Region& region, Seat& seat, const SyncWait& wait) {
       }
     }
     if (wait.deadline.passed()) {
-      const Outcome last = wait.keep_ticket ? look(region, seat, WaitMode::Async)
-                                            : last_look(region, seat);
+      const Outcome last =
+          wait.keep_ticket ? look(region, seat, WaitMode::Async) : last_look(region, seat);
       return last == Outcome::Pending || last == Outcome::Cancelled ? Outcome::TimedOut : last;
     }
     if (wait.slice.passed() && state_of(ticket) == TicketState::Waiting) {
@@ -373,7 +371,8 @@ Status release(Region& region, Seat& seat, Release how) {
     HOLDFAST_POINT("handoff.dequeued");
     return Status::Ok;
   }
-  if ((word & lock_word::kWoken) == 0) {  // wake.choose: first the ticket, then WOKEN with the release (I3)
+  if ((word & lock_word::kWoken) ==
+      0) {  // wake.choose: first the ticket, then WOKEN with the release (I3)
     stay.tell(*head, TicketState::Woken);
     HOLDFAST_POINT("wake.chosen");
   }
@@ -398,9 +397,8 @@ void retire(Region& region, Seat& seat) {
 
 Status unlink(Region& region, Seat& seat, AgentSlot* holder) {
   Stay stay(region, seat.object_index, *seat.object);
-  const uint32_t seen = stay.update([](uint32_t w) {
-    return lock_word::owner(w) != 0 ? w : w | lock_word::kUnlinked;
-  });
+  const uint32_t seen = stay.update(
+      [](uint32_t w) { return lock_word::owner(w) != 0 ? w : w | lock_word::kUnlinked; });
   if (lock_word::owner(seen) != 0) {
     *holder = lock_word::owner(seen);
     return Status::InUse;

@@ -21,9 +21,9 @@ Outcome look(Region& region, Seat& seat, WaitMode mode);
 Outcome last_look(Region& region, Seat& seat);
 
 struct SyncWait {
-  Deadline deadline;           // TimedOut when it passes
-  Deadline slice;              // Pending when it passes: call again. The ticket keeps its place
-  bool keep_ticket = false;    // TimedOut leaves the ticket queued, in async mode
+  Deadline deadline;         // TimedOut when it passes
+  Deadline slice;            // Pending when it passes: call again. The ticket keeps its place
+  bool keep_ticket = false;  // TimedOut leaves the ticket queued, in async mode
 };
 
 // Blocks this thread until the lock is had, the deadline or the slice has passed.
@@ -31,8 +31,9 @@ Outcome acquire_sync(Region& region, Seat& seat, const SyncWait& wait);
 
 enum class Release : uint8_t {
   Plain = 0,
-  Fair = 1,    // hands over to the first waiter outright
-  Untold = 2,  // the owner was told of an abandonment and does not want the lock: the next one is told
+  Fair = 1,  // hands over to the first waiter outright
+  Untold =
+      2,  // the owner was told of an abandonment and does not want the lock: the next one is told
 };
 
 // The contended release.

@@ -59,7 +59,9 @@ inline constexpr uint32_t kBlocksFastAcquire = kOwnerMask | kStarving | kAbandon
 
 constexpr AgentSlot owner(uint32_t word) { return word & kOwnerMask; }
 constexpr bool is_unlinked(uint32_t word) { return (word & kUnlinked) != 0; }
-constexpr uint32_t with_owner(uint32_t word, AgentSlot agent) { return (word & ~kOwnerMask) | agent; }
+constexpr uint32_t with_owner(uint32_t word, AgentSlot agent) {
+  return (word & ~kOwnerMask) | agent;
+}
 constexpr uint32_t with(uint32_t word, uint32_t flag, bool on) {
   return on ? word | flag : word & ~flag;
 }

@@ -15,7 +15,7 @@ constexpr int64_t kLookForItselfNs = 1'000'000'000;
 constexpr int64_t kPollNs = 100'000'000;  // without futex_waitv
 constexpr int64_t kDyingNs = 250'000;     // until a dying process may have ended
 constexpr int64_t kNever = -1;
-constexpr size_t kStackBytes = 256 * 1024;
+constexpr size_t kStackBytes = size_t{256} << 10;
 
 }  // namespace
 
@@ -70,7 +70,8 @@ Status Keeper::start(const std::string& name_space, mode_t mode, std::string* de
   const uint32_t count = region_.process_limit();
   for (ProcessIndex index = 0; index < count; ++index) {
     ProcessRecord* process = region_.process(index);
-    if (process != nullptr && process->state.load(std::memory_order_acquire) == ProcessState::Live) {
+    if (process != nullptr &&
+        process->state.load(std::memory_order_acquire) == ProcessState::Live) {
       ring_doorbell(*process);
     }
   }

@@ -46,10 +46,10 @@ class LoopAgent {
   friend class Keeper;
   Deliver deliver_;
   void* context_;
-  AsyncWait* first_ = nullptr;             // keeper's lock; written on the loop's thread only
-  std::atomic<bool> delivered_{false};     // a message is on its way to the loop
-  LoopAgent* previous_ = nullptr;          // keeper's lock
-  LoopAgent* next_ = nullptr;              // keeper's lock
+  AsyncWait* first_ = nullptr;          // keeper's lock; written on the loop's thread only
+  std::atomic<bool> delivered_{false};  // a message is on its way to the loop
+  LoopAgent* previous_ = nullptr;       // keeper's lock
+  LoopAgent* next_ = nullptr;           // keeper's lock
 };
 
 class Keeper {

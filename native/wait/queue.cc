@@ -18,7 +18,8 @@ bool WaitQueue::any_woken() const {
   const TicketRecord* ticket = head();
   for (uint32_t left = Region::count(region_.header().tickets); ticket != nullptr && left > 0;
        --left) {
-    if (ticket->state.load(std::memory_order_relaxed) == static_cast<uint32_t>(TicketState::Woken)) {
+    if (ticket->state.load(std::memory_order_relaxed) ==
+        static_cast<uint32_t>(TicketState::Woken)) {
       return true;
     }
     ticket = region_.ticket(ticket->next);

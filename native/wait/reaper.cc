@@ -68,8 +68,7 @@ void reap_agent(Region& region, AgentSlot agent) {
     TicketRecord* ticket = region.ticket(index);
     // An agent holds and waits only where it has a seat, and every seat has a ticket.
     if (ticket == nullptr || ticket->agent.load(std::memory_order_acquire) != agent) continue;
-    const ObjectIndex object_index =
-        ticket->object.load(std::memory_order_relaxed) & ~kRetired;
+    const ObjectIndex object_index = ticket->object.load(std::memory_order_relaxed) & ~kRetired;
     if (ObjectRecord* object = region.object(object_index)) {
       lock::reap(region, {agent, object_index, index, object, ticket});
     }
