@@ -183,7 +183,7 @@ static_assert(sizeof(RegionPrologue) == 32);
 struct RegionHeader {
   RegionPrologue prologue;
   alignas(kCacheLine) GuardRecord registry;
-  std::atomic<uint64_t> bytes;  // [registry] of the file that are reserved
+  std::atomic<uint64_t> bytes;  // of the file that are given to tables; by fetch_add
   double token_floor;           // [registry] the highest token of any object that is no more
   uint32_t life_word_offset;    // [creation] from a RobustMutex to its futex word
   uint32_t unused;

@@ -183,7 +183,7 @@ Status Registry::make(std::string_view name, uint64_t hash, Kind kind, bool anon
   object.word.store(0, std::memory_order_relaxed);
   object.depth = 0;
   object.token = header_.token_floor;
-  object.held_token.store(0, std::memory_order_relaxed);
+  object.held_token.store(-1, std::memory_order_relaxed);  // of no acquisition
   object.queue_head = object.queue_tail = kNone;
   object.next_seq = 1;
   object.handed_over_ns = 0;
@@ -220,7 +220,10 @@ void Registry::release_object(ObjectIndex index) {
   ObjectRecord& object = *region_.object(index);
   const ObjectState state = object.state.load(std::memory_order_acquire);
   if (state == ObjectState::Free || (state == ObjectState::Live && object.anonymous == 0)) return;
-  if (state == ObjectState::Live) unlink(index);
+  if (state == ObjectState::Live) {
+    unlink(index);  // which comes back here, and frees it
+    return;
+  }
   // Fencing tokens grow for the life of the region, whatever comes and goes under one name.
   if (object.token > header_.token_floor) header_.token_floor = object.token;
   object.state.store(ObjectState::Free, std::memory_order_release);
@@ -232,6 +235,7 @@ void Registry::unlink(ObjectIndex index) {
   remove(index);
   if (object->token > header_.token_floor) header_.token_floor = object->token;
   object->state.store(ObjectState::Unlinked, std::memory_order_release);
+  if (object->tickets == 0) release_object(index);
 }
 
 ObjectIndex Registry::find(std::string_view name, uint64_t hash) {

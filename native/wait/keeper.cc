@@ -90,7 +90,7 @@ void Keeper::run() {
     claimed_.notify_all();
   }
   if (claim != Status::Ok) return;
-  const FutexWord& doorbell = region_.process(region_.self().index)->doorbell;
+  const FutexWord& doorbell = region_.self_record().doorbell;
   int64_t looked_ns = monotonic_ns();
   for (;;) {
     const uint32_t rung = doorbell.load(std::memory_order_acquire);  // SYNC POINT: doorbell
@@ -127,7 +127,7 @@ void Keeper::sleep(uint32_t doorbell_seen, int64_t look_again_ns) {
   FutexWatch watches[kMaxFutexWatches];
   size_t used = 0;
   const ProcessIndex me = region_.self().index;
-  watches[used++] = {&region_.process(me)->doorbell, doorbell_seen};
+  watches[used++] = {&region_.self_record().doorbell, doorbell_seen};
   if (watches_lives_.load(std::memory_order_relaxed)) {
     // Next in slot order, round the ring: everybody has watchers, whatever the number of processes.
     const uint32_t count = region_.process_limit();
@@ -184,7 +184,7 @@ void Keeper::watch(LoopAgent& loop, AsyncWait& wait) {
     wait.listed = true;
   }
   // It may sleep without a time-out: from now on it must look for itself.
-  if (first) ring_doorbell(*region_.process(region_.self().index));
+  if (first) ring_doorbell(region_.self_record());
 }
 
 void Keeper::unwatch(LoopAgent& loop, AsyncWait& wait) {
