@@ -59,6 +59,8 @@ Status Environment::open(const std::string& name, Kind kind, Registry::OpenOptio
   Seat seat;
   // Whoever removed the file's name has split the namespace: a lock opened here would exclude nobody there.
   if (!region().has_its_name()) return Status::Gone;
+  // What only the dead had open is no more.
+  if (!options.create) settle_deaths(region());
   if (const Status status = Registry(region()).open(agent_, name, kind, options, &seat, &detail);
       status != Status::Ok) {
     return status;

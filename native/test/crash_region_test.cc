@@ -278,6 +278,50 @@ TEST(a_death_while_a_table_grows) {
   }
 }
 
+// Whoever joins at that moment finds a whole region.
+TEST(others_open_the_region_while_a_table_grows) {
+  for (int i = 0; i < 10 && !some_hung; ++i) {
+    const Place place;
+    Round round;
+    round.name_space = place.name();
+    round.seed = next_seed();
+    round.members = 2;
+    processes::Shared<Board> board;
+    processes::Gate gate;
+    Crew crew(round);
+    crew.add([&](unsigned number) {
+      Member& self = make_member(round, *board, number);
+      const bool joined = self.join();
+      gate.pass();
+      std::string detail;
+      for (unsigned name = 0; joined && name < 30 * ObjectTable::per_chunk; ++name) {
+        Seat seat;
+        Registry registry(self.region());
+        CHECK_EQ(registry.open(self.agent(), "grow-" + std::to_string(name), Kind::Lock,
+                               {.create = true, .anonymous = true}, &seat, &detail),
+                 Status::Ok);
+      }
+      board->go.store(true);
+    });
+    crew.add([&](unsigned) {
+      gate.pass();
+      while (!board->go.load()) {
+        Region region;
+        std::string detail;
+        const Status status = region.open(round.name_space, 0600, &detail);
+        region.give_up();
+        if (!CHECK_EQ(status, Status::Ok)) {
+          std::fprintf(stderr, "  %s\n", detail.c_str());
+          return;
+        }
+      }
+    });
+    gate.open_for(round.members);
+    crew.join();
+    inspect(round, *board, crew, 0, 0);
+  }
+}
+
 namespace {
 
 // Processes that are in the region and do nothing until they are told to leave.

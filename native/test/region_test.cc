@@ -180,6 +180,47 @@ TEST(join__a_failure__lets_the_next_one_in) {
   CHECK(has_the_mark(member));
 }
 
+// Growing is not under the creation lock: whoever joins may come in the middle of it.
+TEST(join__while_others_grow__is_never_corrupt) {
+  const NameSpace name_space;
+  Shared<std::atomic<bool>> done;
+  processes::Signal in;
+  Child grows([&] {
+    const Member member(name_space.name());
+    const AgentSlot agent = member.claim_agent();
+    in.raise();
+    for (int i = 0; i < 20'000; ++i) {  // about 90 chunks, 12 MiB
+      Seat seat;
+      const Status status = fixture::open_seat(member.region(), agent, std::to_string(i), &seat);
+      if (status != Status::Ok) CHECK_EQ(status, Status::NoSpace);
+      if (status != Status::Ok) break;
+    }
+    done->store(true);
+  });
+  in.await();
+  int refused = 0;
+  while (!done->load()) refused += Member(name_space.name()).status() != Status::Ok ? 1 : 0;
+  CHECK_EQ(refused, 0);
+  CHECK(grows.wait().well());
+}
+
+// Room that was taken, by one who died before it was reserved: address space lost, and nothing else.
+TEST(join__after_a_death_in_the_middle_of_growing) {
+  for (const bool alive : {true, false}) {
+    const NameSpace name_space;
+    leave_a_mark(name_space);
+    Living living(name_space.name());
+    {
+      const Member member(name_space.name());
+      member.region().header().bytes.fetch_add(TicketTable::chunk_bytes);
+    }
+    if (!alive) CHECK(living.process.end(SIGKILL).killed());
+    const Member member(name_space.name());
+    REQUIRE(member.status() == Status::Ok);
+    CHECK(has_the_mark(member));
+  }
+}
+
 // ---- Growing ----
 
 TEST(grow__the_file_is_small_at_first_and_all_of_it_reserved) {
