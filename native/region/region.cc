@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <new>
+#include <type_traits>
 
 #include "posix/fault.h"
 
@@ -23,6 +24,10 @@ void init_record(ProcessRecord& record) { static_cast<void>(record.life.init());
 void init_record(ObjectRecord&) {}
 void init_record(AgentRecord&) {}
 void init_record(TicketRecord&) {}
+
+std::string cut_to(uint64_t bytes) {
+  return "the file was cut to " + std::to_string(bytes) + " bytes";
+}
 
 bool same_layout(const RegionPrologue& header) {
   return header.layout_version == kLayoutVersion && header.byte_order == kByteOrderMark &&
@@ -48,13 +53,18 @@ Status Region::open(const std::string& name_space, mode_t mode, std::string* det
   }
   bool usable = false;
   if (const Status status = check_layout(&usable, detail); status != Status::Ok) return status;
-  if (!usable) {
-    // Made in part by one who died, or of another layout with nobody alive: made anew.
-    if (const Status status = file_.truncate(0); status != Status::Ok) return status;
-    if (const Status status = file_.reserve(kHeaderBytes); status != Status::Ok) return status;
-  }
   if (const Status status = file_.map(kMappedRange, &base_); status != Status::Ok) return status;
+  if (usable && !is_whole()) {
+    usable = false;
+    if (!file_.alone()) {
+      uint64_t bytes = 0;
+      static_cast<void>(file_.size(&bytes));
+      *detail = cut_to(bytes);
+      return Status::Corrupt;
+    }
+  }
   if (!usable) {
+    // Made in part by one who died, cut short, or of another layout, and nobody alive: made anew.
     if (const Status status = build(); status != Status::Ok) {
       static_cast<void>(file_.remove(name));
       return status;
@@ -74,9 +84,9 @@ Status Region::check_layout(bool* usable, std::string* detail) {
   const bool ready = std::memcmp(prologue.magic, kMagic, sizeof kMagic) == 0 &&
                      prologue.state.load(std::memory_order_acquire) == RegionState::Ready;
   if (ready && same_layout(prologue)) {
-    *usable = is_whole(bytes);
+    *usable = bytes >= kHeaderBytes;
     if (*usable || file_.alone()) return Status::Ok;
-    *detail = "the file was cut to " + std::to_string(bytes) + " bytes";
+    *detail = cut_to(bytes);
     return Status::Corrupt;
   }
   if (file_.alone()) return Status::Ok;
@@ -84,18 +94,24 @@ Status Region::check_layout(bool* usable, std::string* detail) {
   return Status::Mismatch;
 }
 
-// What the header says was reserved must be there: beyond the file's end lies SIGBUS.
-bool Region::is_whole(uint64_t bytes) const {
-  uint64_t reserved = 0;
-  if (bytes < kHeaderBytes ||
-      file_.read_at(offsetof(RegionHeader, bytes), &reserved, sizeof reserved) != Status::Ok) {
-    return false;
-  }
-  return reserved >= kHeaderBytes && reserved <= kMappedRange && reserved <= bytes;
+// What the tables count must be there: beyond the file's end lies SIGBUS.
+bool Region::is_whole() {
+  const auto reaches_all = [this](auto& table) {
+    using Table = std::remove_reference_t<decltype(table)>;
+    for (uint32_t chunk = 0; chunk < count(table) / Table::per_chunk; ++chunk) {
+      if (at(table, chunk * Table::per_chunk) == nullptr) return false;
+    }
+    return true;
+  };
+  return reaches_all(header().processes) && reaches_all(header().agents) &&
+         reaches_all(header().objects) && reaches_all(header().tickets);
 }
 
-// The file is all zeros, as long as the header, and ours alone.
+// With nobody else in the file. It is all zeros then, as long as the header.
 Status Region::build() {
+  if (const Status status = file_.truncate(0); status != Status::Ok) return status;
+  if (const Status status = file_.reserve(kHeaderBytes); status != Status::Ok) return status;
+  known_bytes_.store(0, std::memory_order_relaxed);
   if (!robust_mutexes_work()) return Status::Unsupported;
   RegionHeader& header = *new (base_) RegionHeader;
   RegionPrologue& prologue = header.prologue;

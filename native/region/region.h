@@ -84,7 +84,7 @@ class Region {
   [[nodiscard]] bool has_grown_to(uint64_t end);
   Status build();
   Status check_layout(bool* usable, std::string* detail);
-  [[nodiscard]] bool is_whole(uint64_t bytes) const;
+  [[nodiscard]] bool is_whole();
 
   template <typename Table>
   [[nodiscard]] typename Table::Entry* at(Table& table, uint32_t index) {
