@@ -191,8 +191,8 @@ inline unsigned run_round(const Round& round) {
 template <typename Make>
 inline void fire(const char* point, unsigned often, unsigned deaths_needed, Make make) {
   unsigned fired = 0;
-  unsigned rounds = 0;
-  for (; rounds < 60 && fired < often && !some_hung; ++rounds) {
+  unsigned made = 0;
+  for (; made < 60 && fired < rounds(often) && !some_hung; ++made) {
     Random random(next_seed());
     Round round = make(random);
     round.seed = random.next();
@@ -200,9 +200,9 @@ inline void fire(const char* point, unsigned often, unsigned deaths_needed, Make
   }
   if (some_hung) return;
   if (std::getenv("HOLDFAST_VERBOSE") != nullptr) {
-    std::fprintf(stderr, "  %-18s fired in %u of %u rounds\n", point, fired, rounds);
+    std::fprintf(stderr, "  %-18s fired in %u of %u rounds\n", point, fired, made);
   }
-  if (!CHECK(fired > 0)) std::fprintf(stderr, "  %s did not fire in %u rounds\n", point, rounds);
+  if (!CHECK(fired > 0)) std::fprintf(stderr, "  %s did not fire in %u rounds\n", point, made);
 }
 
 template <size_t N>

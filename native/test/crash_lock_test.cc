@@ -169,7 +169,7 @@ TEST(keepers_without_futex_waitv) {
 // Not at a point, but at any moment, and several at once.
 TEST(a_process_group_is_killed) {
   const Place place;
-  for (int i = 0; i < 36 && !some_hung; ++i) {
+  for (unsigned i = 0; i < rounds(36) && !some_hung; ++i) {
     Random random(next_seed());
     Round round;
     round.name_space = place.name();
@@ -218,7 +218,7 @@ TEST(a_process_group_is_killed) {
 // Any point of those that a lock's users pass, one to three victims, any moment.
 TEST(random_deaths) {
   const Place place;
-  for (int i = 0; i < 200 && !some_hung; ++i) {
+  for (unsigned i = 0; i < rounds(200) && !some_hung; ++i) {
     Random random(next_seed());
     Round round;
     round.name_space = place.name();
@@ -232,7 +232,7 @@ TEST(random_deaths) {
         point = &kPoints[random.below(std::size(kPoints))];
       } while (point->scene > Scene::Repair);
       const bool early = point->scene != Scene::Lock;
-      round.arms.push_back({(member + static_cast<unsigned>(i)) % round.members, point->name,
+      round.arms.push_back({(member + i) % round.members, point->name,
                             1 + static_cast<int>(random.below(early ? 2 : 20))});
     }
     run_round(round);

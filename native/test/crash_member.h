@@ -32,6 +32,14 @@ using processes::Random;
 
 inline constexpr unsigned kMaxMembers = 8;
 inline constexpr unsigned kHangS = 25;
+// A fork of a process under ThreadSanitizer takes a hundred times as long.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool kForksAreSlow = true;
+#else
+inline constexpr bool kForksAreSlow = false;
+#endif
+// So many rounds, or as many as a slow build has the time for.
+constexpr unsigned rounds(unsigned wanted) { return kForksAreSlow ? 1 + wanted / 10 : wanted; }
 inline constexpr int64_t kSliceNs = 60'000'000;
 
 // Points of the core. This table must have every HOLDFAST_POINT of native/ (grep for them): each is
