@@ -206,7 +206,7 @@ function openCore<Core extends LockCore>(
       'ERR_HOLDFAST_KIND_MISMATCH',
     );
   }
-  const handle = native.openLock(name, Kind[kindName], flags);
+  const handle = native.openObject(name, Kind[kindName], flags, 0, 0);
   if (handle < 0) throw statusError(handle, doing, native.detail());
   const memory = native.view(handle);
   if (typeof memory === 'number') throw statusError(memory, doing);

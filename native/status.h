@@ -27,6 +27,8 @@ enum class [[nodiscard]] Status : int32_t {
   Exists = -17,
   Ended = -18,  // a child forked without exec: its keeper did not come along
   BadArgument = -19,
+  OtherParameters = -20,  // the object was made with others
+  Deadlock = -21,         // could never succeed
 };
 
 // What an attempt to take an object came to. Shares a number line with Status: >= 0 is an outcome.
@@ -36,9 +38,13 @@ enum class [[nodiscard]] Outcome : int32_t {
   TakenAbandoned = 2,  // as Taken, and the owner before died holding it
   TimedOut = 3,
   Cancelled = 4,  // the ticket is out of the queue, the agent is not the owner
+  Broken = 5,     // a barrier's party gave up or died
+  RunAction = 6,  // a barrier's last party: runs the action, then says how it went
   Unlinked = static_cast<int32_t>(Status::Unlinked),
   Corrupt = static_cast<int32_t>(Status::Corrupt),
   Misuse = static_cast<int32_t>(Status::BadArgument),
+  Deadlock = static_cast<int32_t>(Status::Deadlock),
+  FirstIndex = 16,  // 16 + a barrier party's index
 };
 
 }  // namespace holdfast

@@ -7,8 +7,14 @@
 #include "sync/lock_word.h"
 #include "wait/queue.h"
 #include "wait/reaper.h"
+#include "wait/stay.h"
 
 namespace holdfast::binding {
+namespace {
+
+bool is_lock(Kind kind) { return kind == Kind::Lock || kind == Kind::RLock; }
+
+}  // namespace
 
 Environment::Environment(napi_env env) : env_(env), loop_(&Environment::deliver, this) {}
 
@@ -70,21 +76,40 @@ Status Environment::open(const std::string& name, Kind kind, Registry::OpenOptio
     give_up(seat);
     return Status::Ok;
   }
+  *handle = add_handle(seat, kind);
+  handle_of_.emplace(seat.object_index, *handle);
+  return Status::Ok;
+}
+
+Status Environment::open_waiter(uint32_t home, uint32_t* index) {
+  Handle* object = handle(home);
+  if (object == nullptr || object->home != nullptr) return Status::BadHandle;
+  Seat seat;
+  if (const Status status = Registry(region()).open_another(object->seat, &seat);
+      status != Status::Ok) {
+    return status;
+  }
+  *index = add_handle(seat, object->kind);
+  handles_[*index]->home = object;
+  ++object->waiters;
+  return Status::Ok;
+}
+
+uint32_t Environment::add_handle(const Seat& seat, Kind kind) {
   if (vacant_.empty()) {
     vacant_.push_back(static_cast<uint32_t>(handles_.size()));
     handles_.emplace_back();
   }
-  *handle = vacant_.back();
+  const uint32_t index = vacant_.back();
   vacant_.pop_back();
   auto made = std::make_unique<Handle>();
   made->seat = seat;
   made->wait.seat = &made->seat;
-  made->wait.handle = *handle;
+  made->wait.handle = index;
   made->kind = kind;
   made->opens = 1;
-  handles_[*handle] = std::move(made);
-  handle_of_.emplace(seat.object_index, *handle);
-  return Status::Ok;
+  handles_[index] = std::move(made);
+  return index;
 }
 
 Status Environment::close(uint32_t index) {
@@ -94,24 +119,36 @@ Status Environment::close(uint32_t index) {
     --open->opens;
     return Status::Ok;
   }
-  Seat& seat = open->seat;
-  if (lock_word::owner(seat.object->word.load(std::memory_order_acquire)) == agent_ &&
-      !open->wait.listed) {
-    return Status::InUse;
+  if (const Status status = let_go(*open); status != Status::Ok) return status;
+  give_up(open->seat);
+  if (open->home != nullptr) {
+    --open->home->waiters;
+  } else {
+    handle_of_.erase(open->seat.object_index);
   }
-  if (open->wait.listed) {
-    unwatch(*open);
-    const Outcome outcome = lock::last_look(region(), seat);
-    if (outcome == Outcome::Taken || outcome == Outcome::TakenAbandoned) {
-      const bool abandoned = outcome == Outcome::TakenAbandoned;
-      static_cast<void>(
-          lock::release(region(), seat, abandoned ? lock::Release::Untold : lock::Release::Plain));
-    }
-  }
-  give_up(seat);
-  handle_of_.erase(seat.object_index);
   handles_[index].reset();
   vacant_.push_back(index);
+  return Status::Ok;
+}
+
+// Whether the seat may be given up: it holds nothing. A lock's wait ends with it.
+Status Environment::let_go(Handle& open) {
+  Seat& seat = open.seat;
+  if (!is_lock(open.kind)) {
+    const bool idle = state_of(*seat.ticket) == TicketState::None && seat.ticket->held == 0;
+    return idle && open.waiters == 0 ? Status::Ok : Status::InUse;
+  }
+  if (!open.wait.listed) {
+    const AgentSlot owner = lock_word::owner(seat.object->word.load(std::memory_order_acquire));
+    return owner == agent_ ? Status::InUse : Status::Ok;
+  }
+  unwatch(open);
+  const Outcome outcome = lock::last_look(region(), seat);
+  if (outcome == Outcome::Taken || outcome == Outcome::TakenAbandoned) {
+    const bool abandoned = outcome == Outcome::TakenAbandoned;
+    static_cast<void>(
+        lock::release(region(), seat, abandoned ? lock::Release::Untold : lock::Release::Plain));
+  }
   return Status::Ok;
 }
 
@@ -119,8 +156,9 @@ Status Environment::unlink(uint32_t index) {
   Handle* open = handle(index);
   if (open == nullptr) return Status::BadHandle;
   AgentSlot holder = 0;
-  const Status status = lock::unlink(region(), open->seat, &holder);
-  if (status == Status::InUse) {
+  const Status status = is_lock(open->kind) ? lock::unlink(region(), open->seat, &holder)
+                                            : unlink_object(region(), open->seat);
+  if (status == Status::InUse && holder != 0) {
     const ProcessRecord* process = region().process_of(holder);
     detail = process != nullptr ? std::to_string(process->pid.load(std::memory_order_relaxed))
                                 : std::string("unknown");
@@ -132,7 +170,7 @@ Status Environment::unlink(uint32_t index) {
 }
 
 void Environment::give_up(Seat& seat) {
-  lock::retire(region(), seat);
+  retire_seat(region(), seat);
   Registry(region()).close(agent_, seat.ticket_index);
 }
 
@@ -154,6 +192,12 @@ void Environment::take_up(napi_env env, napi_value on_ready, void* environment, 
   self.look_at_waits(env, on_ready);
 }
 
+Outcome Environment::look_again(Handle& open) {
+  if (is_lock(open.kind)) return lock::look(region(), open.seat, WaitMode::Async);
+  open.wanted.or_else = OrElse::Queue;
+  return attempt(region(), open.wanted);
+}
+
 // The loop's own thread competes for what it was told of, so that a busy loop does not sit on a lock.
 void Environment::look_at_waits(napi_env env, napi_value on_ready) {
   loop_.taken_up();
@@ -162,7 +206,7 @@ void Environment::look_at_waits(napi_env env, napi_value on_ready) {
   for (AsyncWait* wait = loop_.first(); wait != nullptr; wait = next) {
     next = wait->next;
     if (!wait->worth_a_look()) continue;
-    const Outcome outcome = lock::look(region(), *wait->seat, WaitMode::Async);
+    const Outcome outcome = look_again(*handles_[wait->handle]);
     if (outcome == Outcome::Pending) continue;
     Runtime::get().keeper().unwatch(loop_, *wait);
     batch_.push_back(static_cast<int32_t>(wait->handle));

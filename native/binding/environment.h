@@ -12,16 +12,21 @@
 #include "binding/runtime.h"
 #include "region/registry.h"
 #include "status.h"
+#include "sync/attempt.h"
 #include "wait/keeper.h"
 
 namespace holdfast::binding {
 
-// An object that this thread has open. One for each object, however often it was opened.
+// An object that this thread has open: one for each object, however often it was opened. Or one waiter at it, which
+// has a seat of its own, and `home` is the object's.
 struct Handle {
   Seat seat;
   AsyncWait wait;
   Kind kind = Kind::None;
   uint32_t opens = 0;
+  Handle* home = nullptr;
+  uint32_t waiters = 0;  // of a home: handles that point to it
+  Attempt wanted;        // of a waiter: what it waits for
 };
 
 class Environment {
@@ -35,6 +40,8 @@ class Environment {
   [[nodiscard]] AgentSlot agent() const { return agent_; }
 
   Status open(const std::string& name, Kind kind, Registry::OpenOptions options, uint32_t* handle);
+  // One more seat at the object. It is closed before the object.
+  Status open_waiter(uint32_t home, uint32_t* handle);
   // The last close of a handle gives up its seat. InUse: this agent holds the object.
   Status close(uint32_t handle);
   Status unlink(uint32_t handle);
@@ -53,7 +60,10 @@ class Environment {
   static bool deliver(void* environment);  // on the keeper's thread
   static void take_up(napi_env env, napi_value on_ready, void* environment, void* data);
   static void leave(void* environment);
+  Status let_go(Handle& open);
   void give_up(Seat& seat);
+  uint32_t add_handle(const Seat& seat, Kind kind);
+  Outcome look_again(Handle& handle);
   void look_at_waits(napi_env env, napi_value on_ready);
 
   napi_env env_;

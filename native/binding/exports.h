@@ -21,6 +21,13 @@ napi_value keep_alive(napi_env env, napi_callback_info info);
 napi_value now(napi_env env, napi_callback_info info);
 napi_value detail(napi_env env, napi_callback_info info);
 
+// waiter.cc
+napi_value open_waiter(napi_env env, napi_callback_info info);
+napi_value attempt_by(napi_env env, napi_callback_info info);
+napi_value attempt_sync_by(napi_env env, napi_callback_info info);
+napi_value act_on(napi_env env, napi_callback_info info);
+napi_value ask_of(napi_env env, napi_callback_info info);
+
 // lock.cc
 napi_value lock_try(napi_env env, napi_callback_info info);
 napi_value lock_wait(napi_env env, napi_callback_info info);

@@ -12,7 +12,7 @@ namespace {
 
 constexpr Export kExports[] = {
     {"join", join},
-    {"openLock", open_object},
+    {"openObject", open_object},
     {"view", view},
     {"close", close},
     {"unlink", unlink},
@@ -20,6 +20,11 @@ constexpr Export kExports[] = {
     {"keepAlive", keep_alive},
     {"now", now},
     {"detail", detail},
+    {"openWaiter", open_waiter},
+    {"attempt", attempt_by},
+    {"attemptSync", attempt_sync_by},
+    {"act", act_on},
+    {"ask", ask_of},
     {"lockTry", lock_try},
     {"lockWait", lock_wait},
     {"lockCancel", lock_cancel},

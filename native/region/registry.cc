@@ -34,6 +34,16 @@ const char* kind_name(Kind kind) {
       return "Lock";
     case Kind::RLock:
       return "RLock";
+    case Kind::Semaphore:
+      return "Semaphore";
+    case Kind::Event:
+      return "Event";
+    case Kind::Condition:
+      return "Condition";
+    case Kind::Barrier:
+      return "Barrier";
+    case Kind::RWLock:
+      return "RWLock";
     case Kind::None:
       break;
   }
@@ -133,7 +143,7 @@ Status Registry::open(AgentSlot agent, std::string_view name, Kind kind, OpenOpt
   }
   if (index == kNone) {
     if (!options.create) return Status::NotFound;
-    if (const Status status = make(name, hash, kind, options.anonymous, &index);
+    if (const Status status = make(name, hash, kind, options, &index);
         status != Status::Ok) {
       return status;
     }
@@ -143,6 +153,22 @@ Status Registry::open(AgentSlot agent, std::string_view name, Kind kind, OpenOpt
     *detail = kind_name(object.kind);
     return Status::KindMismatch;
   }
+  if (options.create && object.parameters != options.parameters) {
+    *detail = std::to_string(object.parameters.first) + " " +
+              std::to_string(object.parameters.second);
+    return Status::OtherParameters;
+  }
+  const Status status = add_seat(agent, index, out);
+  if (status != Status::Ok && object.tickets == 0) release_object(index);
+  return status;
+}
+
+Status Registry::open_another(const Seat& seat, Seat* out) {
+  return add_seat(seat.agent, seat.object_index, out);
+}
+
+Status Registry::add_seat(AgentSlot agent, ObjectIndex index, Seat* out) {
+  ObjectRecord& object = *region_.object(index);
   const auto is_free = [&](TicketIndex i) {
     const TicketRecord* ticket = region_.ticket(i);
     return ticket != nullptr && ticket->agent.load(std::memory_order_acquire) == 0;
@@ -150,7 +176,6 @@ Status Registry::open(AgentSlot agent, std::string_view name, Kind kind, OpenOpt
   TicketIndex ticket_index = kNone;
   if (const Status status = find_free(header_.tickets, 0, is_free, &ticket_index);
       status != Status::Ok) {
-    if (object.tickets == 0) release_object(index);
     return status;
   }
   TicketRecord* free_ticket = region_.ticket(ticket_index);
@@ -159,6 +184,7 @@ Status Registry::open(AgentSlot agent, std::string_view name, Kind kind, OpenOpt
   ticket.state.store(static_cast<uint32_t>(TicketState::None), std::memory_order_relaxed);
   ticket.object.store(index, std::memory_order_relaxed);
   ticket.starved = 0;
+  ticket.role = ticket.units = ticket.held = 0;
   ticket.previous = ticket.next = kNone;
   HOLDFAST_POINT("ticket.claiming");
   // SYNC POINT: ticket-live. release, with the acquire wherever tickets are counted or searched.
@@ -169,7 +195,7 @@ Status Registry::open(AgentSlot agent, std::string_view name, Kind kind, OpenOpt
   return Status::Ok;
 }
 
-Status Registry::make(std::string_view name, uint64_t hash, Kind kind, bool anonymous,
+Status Registry::make(std::string_view name, uint64_t hash, Kind kind, const OpenOptions& options,
                       ObjectIndex* out) {
   const auto is_free = [&](ObjectIndex i) {
     const ObjectRecord* object = region_.object(i);
@@ -192,7 +218,10 @@ Status Registry::make(std::string_view name, uint64_t hash, Kind kind, bool anon
   object.name_bytes = static_cast<uint32_t>(name.size());
   object.name_hash = hash;
   object.tickets = 0;
-  object.anonymous = anonymous ? 1 : 0;
+  object.anonymous = options.anonymous ? 1 : 0;
+  object.parameters = options.parameters;
+  std::memset(object.kind_state, 0, sizeof object.kind_state);
+  if (kind == Kind::Semaphore) object.semaphore.free = options.parameters.first;
   std::memcpy(object.name, name.data(), name.size());
   HOLDFAST_POINT("object.making");
   // SYNC POINT: object-live. release, with the acquire in is_live().

@@ -31,6 +31,7 @@ class Registry {
   struct OpenOptions {
     bool create = true;
     bool anonymous = false;  // goes with its last seat
+    Parameters parameters = {};
   };
 
   explicit Registry(Region& region);
@@ -42,6 +43,8 @@ class Registry {
   // Finds the object or makes it, and gives the agent a seat at it (a new one at each call).
   Status open(AgentSlot agent, std::string_view name, Kind kind, OpenOptions options, Seat* out,
               std::string* detail);
+  // One more seat at an object that the agent has open.
+  Status open_another(const Seat& seat, Seat* out);
   // The seat's ticket must be out of the queue, and retired. Frees the object where it was the last seat and
   // no name keeps it.
   void close(AgentSlot agent, TicketIndex ticket);
@@ -54,7 +57,9 @@ class Registry {
  private:
   void rebuild();
   ObjectIndex find(std::string_view name, uint64_t hash);
-  Status make(std::string_view name, uint64_t hash, Kind kind, bool anonymous, ObjectIndex* out);
+  Status make(std::string_view name, uint64_t hash, Kind kind, const OpenOptions& options,
+              ObjectIndex* out);
+  Status add_seat(AgentSlot agent, ObjectIndex index, Seat* out);
   void insert(ObjectIndex index);
   void remove(ObjectIndex index);
   void release_object(ObjectIndex index);

@@ -25,7 +25,10 @@ bool AsyncWait::was_told() const {
 }
 
 bool AsyncWait::worth_a_look() const {
-  return was_told() || lock_word::owner(seat->object->word.load(std::memory_order_acquire)) == 0;
+  if (was_told()) return true;
+  const ObjectRecord& object = *seat->object;
+  return (object.kind == Kind::Lock || object.kind == Kind::RLock) &&
+         lock_word::owner(object.word.load(std::memory_order_acquire)) == 0;
 }
 
 Status Keeper::start(const std::string& name_space, mode_t mode, std::string* detail) {
