@@ -187,14 +187,8 @@ Status downgrade(Region& region, Seat& home) {
 
 int32_t ask(Region& region, Seat& home, Question question) {
   RWLockStay stay(region, home);
-  switch (question) {
-    case Question::Value:
-      return static_cast<int32_t>(stay.state().readers);
-    case Question::State:
-      return stay.state().writer != 0 ? 1 : 0;
-    case Question::Waiting:
-      break;
-  }
+  if (question == Question::Value) return static_cast<int32_t>(stay.state().readers);
+  if (question == Question::State) return stay.state().writer != 0 ? 1 : 0;
   return static_cast<int32_t>(stay.queue.length());
 }
 
