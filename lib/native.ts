@@ -31,6 +31,7 @@ export const Status = {
   BadArgument: -19,
   OtherParameters: -20,
   Deadlock: -21,
+  NotRecoverable: -22,
 } as const;
 
 /** How an attempt at a lock came out. */
@@ -46,6 +47,8 @@ export const Outcome = {
   Broken: 5,
   /** The last party of a barrier: runs the action, then says how it went. */
   RunAction: 6,
+  /** Shared memory: the element holds something else already. */
+  NotEqual: 7,
   /** And above: a barrier party's index, plus this. */
   FirstIndex: 16,
 } as const;
@@ -73,6 +76,9 @@ export const Action = {
   Abort: 7,
   Reset: 8,
   Downgrade: 9,
+  /** RWLock: gives the write side back, which was `TakenAbandoned`, and nobody was told. */
+  ReleaseUntold: 10,
+  DowngradeUntold: 11,
 } as const;
 
 /** Of {@link Native.ask}. */
@@ -106,6 +112,8 @@ export const Kind = {
   Condition: 5,
   Barrier: 6,
   RWLock: 7,
+  SharedValue: 8,
+  SharedArray: 9,
 } as const;
 
 /** Flags of {@link Native.openObject}. */
@@ -189,6 +197,41 @@ export interface Native {
   ask(handle: number, question: number): number;
 
   /**
+   * {@link openObject} for `SharedValue` and `SharedArray`. The memory of an array is reserved before the object is
+   * made: `NoSpace` makes nothing.
+   *
+   * @param type - an element type's code
+   * @param length - how many elements; 1 for a value
+   * @param initial - what a new one starts with; zeros without
+   * @returns a handle
+   */
+  openMemory(
+    name: string,
+    kind: number,
+    flags: number,
+    type: number,
+    length: number,
+    initial: Uint8Array | undefined,
+  ): number;
+
+  /** The elements. The buffer may outlive the handle; a value's must not be used then. */
+  memoryOf(handle: number): ArrayBuffer | number;
+
+  /** A number that no other object of the region has or had. */
+  memoryId(handle: number): number;
+
+  /**
+   * Before an {@link attempt} at memory: what the element (the attempt's role) must hold for the wait to begin. Else
+   * the outcome is `NotEqual`.
+   *
+   * @param waiter - from {@link openWaiter}
+   */
+  memoryExpect(waiter: number, low: number, high: number): number;
+
+  /** Wakes at most `count` who wait for the element. Returns how many. */
+  memoryNotify(handle: number, index: number, count: number): number;
+
+  /**
    * The object's first cache line, 64 bytes of shared memory. `Int32[0]`: the lock word.
    * `Int32[1]`: an RLock's depth. `Float64[1]`: the fencing token. The owner alone writes the last
    * two; JS counts the token up by one in every acquisition, native ones included.
@@ -240,6 +283,35 @@ export interface Native {
 
   /** Who holds the lock: `[pid, threadId, heldForMs]`, `null` where nobody does, or a status. */
   lockHolder(handle: number): [pid: number, threadId: number, heldForMs: number] | null | number;
+
+  // The bare objects of holdfast/posix, which need no region. `create`: 0 never, 1 if missing, 2 exclusively.
+
+  /** `sem_open`. @returns a handle of {@link posixClose} and the functions below */
+  semaphoreOpen(name: string, create: number, mode: number, initial: number): number;
+  semaphorePost(handle: number): number;
+  /** @returns `Taken` or `TimedOut` */
+  semaphoreTryWait(handle: number): number;
+  /** Blocks for about 60 ms at most. @returns `Taken`, `TimedOut`, or `Pending`: call again */
+  semaphoreWait(handle: number, deadlineMs: number): number;
+  semaphoreValue(handle: number): number;
+
+  mutexOpen(name: string, create: number, mode: number): number;
+  /** @returns `Taken`, `TakenAbandoned` (its owner died) or `TimedOut` (somebody has it) */
+  mutexTryLock(handle: number): number;
+  /** The same, blocking for about 60 ms at most; `Pending`: call again. `Deadlock`: this thread has it. */
+  mutexLock(handle: number, deadlineMs: number): number;
+  mutexUnlock(handle: number): number;
+  /** `BadArgument`: no owner has died. */
+  mutexConsistent(handle: number): number;
+
+  sharedMemoryOpen(name: string, create: number, mode: number, bytes: number): number;
+  /** All of it. The buffer may outlive the handle. */
+  sharedMemoryBuffer(handle: number): ArrayBuffer | number;
+
+  /** `InUse`: a mutex that this thread has. */
+  posixClose(handle: number): number;
+  /** @param kind - 0: a semaphore's name; 1: of shared memory */
+  posixUnlink(kind: number, name: string): number;
 
   /** Whether this thread's notifier keeps the event loop alive: on while a promise waits. */
   keepAlive(on: boolean): number;

@@ -9,11 +9,18 @@ import { statusError } from './status.js';
 import { ObjectCore } from './waiter.js';
 
 /** The kinds of object beside the locks. */
-export type ObjectKind = 'Semaphore' | 'Event' | 'Condition' | 'Barrier' | 'RWLock';
+export type ObjectKind =
+  | 'Semaphore'
+  | 'Event'
+  | 'Condition'
+  | 'Barrier'
+  | 'RWLock'
+  | 'SharedValue'
+  | 'SharedArray';
 
 /** Plain data that stands for an object, and gives it back in another process: see `open()`. */
-export interface ObjectToken {
-  readonly holdfast: ObjectKind;
+export interface ObjectToken<K extends ObjectKind = ObjectKind> {
+  readonly holdfast: K;
   readonly namespace: string;
   readonly name: string;
 }
@@ -24,6 +31,8 @@ export interface Made {
   readonly second: number;
   /** For the error: `3 permits, owned`. */
   describe(first: number, second: number): string;
+  /** Opens it where that takes more than these. Returns a handle or a status. */
+  open?(name: string, flags: number): number;
 }
 
 /** This thread's cores, by name: two instances of one object share one. */
@@ -31,16 +40,20 @@ const cores = new Map<string, ObjectCore>();
 
 const forgotten = new FinalizationRegistry<ObjectCore>((core) => core.loseInstance());
 
-/** Base of the objects beside the lock. */
-export abstract class SharedObject implements Disposable {
+/**
+ * Base of the objects beside the lock.
+ *
+ * @typeParam K - which of them
+ */
+export abstract class SharedObject<K extends ObjectKind = ObjectKind> implements Disposable {
   /** The name that other threads and processes open it by; a made one, if none was given. */
   readonly name: string;
-  readonly #kindName: ObjectKind;
+  readonly #kindName: K;
   #core: ObjectCore | null;
 
   /** @internal */
   protected constructor(
-    kindName: ObjectKind,
+    kindName: K,
     name: string | undefined,
     made: Made,
     options: object | undefined,
@@ -83,7 +96,7 @@ export abstract class SharedObject implements Disposable {
    * Removes the object for everybody: its name is free, and who waits for it, or uses it later, gets UnlinkedError.
    * Closes this instance too. Does not block.
    *
-   * @throws HoldfastError `ERR_HOLDFAST_IN_USE`: somebody holds of it
+   * @throws HoldfastError `ERR_HOLDFAST_IN_USE`: somebody holds of it; the message says who
    * @throws ClosedError `ERR_HOLDFAST_CLOSED`
    */
   unlink(): void {
@@ -92,7 +105,7 @@ export abstract class SharedObject implements Disposable {
   }
 
   /** A token: plain data from which `open()` makes the same object again, in any process of this user. */
-  toJSON(): ObjectToken {
+  toJSON(): ObjectToken<K> {
     return { holdfast: this.#kindName, namespace: inForce().namespace, name: this.name };
   }
 
@@ -110,7 +123,9 @@ export abstract class SharedObject implements Disposable {
 function openCore(kindName: ObjectKind, name: string, made: Made, flags: number): ObjectCore {
   joinRegion();
   const doing = `cannot open ${kindName} ${quoted(name)}`;
-  const handle = native.openObject(name, Kind[kindName], flags, made.first, made.second);
+  const handle =
+    made.open?.(name, flags) ??
+    native.openObject(name, Kind[kindName], flags, made.first, made.second);
   if (handle === Status.OtherParameters) {
     const [first = 0, second = 0] = native.detail().split(' ').map(Number);
     throw new HoldfastError(

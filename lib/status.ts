@@ -108,7 +108,14 @@ const table = new Map<number, Row>([
       build: plain('ERR_HOLDFAST_CONFIGURED'),
     },
   ],
-  [Status.Exists, { words: 'it exists already', build: plain('ERR_HOLDFAST_SYSTEM') }],
+  [Status.Exists, { words: 'it exists already', build: plain('ERR_HOLDFAST_EXISTS') }],
+  [
+    Status.NotRecoverable,
+    {
+      words: 'its owner died, and it was unlocked without consistent()',
+      build: plain('ERR_HOLDFAST_NOT_RECOVERABLE'),
+    },
+  ],
   [
     Status.Ended,
     {

@@ -6,6 +6,8 @@
  * @internal
  */
 import { ClosedError, HoldfastError, TimeoutError } from './errors.js';
+import { UNLINKED } from './lock-word.js';
+import type { LongWait } from './long-wait.js';
 import { native, OrElse, Outcome, Status } from './native.js';
 import { type RegionObject, register, unregister } from './region.js';
 import { Request, type RequestOwner } from './request.js';
@@ -16,9 +18,22 @@ export interface Want {
   readonly role: number;
   readonly units: number;
   /**
-   * Gives back what an attempt got that nobody wants any more: its promise was aborted in the meantime.
+   * Gives back what an attempt got that nobody wants any more: its promise was aborted in the meantime. The core may
+   * be about to close, so this goes to the addon itself.
    */
   giveBack(outcome: number): void;
+  /** Before the first attempt: tells the addon what more there is to know. */
+  prepare?(waiter: number): void;
+  /**
+   * What is wanted has just been had (`Taken`, `TakenAbandoned`): takes note of it, before anything else runs, so
+   * that `held` is right even while a promise of it has yet to be looked at. Must not throw.
+   */
+  took?(outcome: number): void;
+  /**
+   * For what is held: throws where a wait that blocks this thread could never end. Where this is given, such a wait
+   * goes before the waiting promises of this thread: what they got meanwhile, nobody could use or release.
+   */
+  refuseDeadlock?(): void;
 }
 
 /** How a wait may end early. */
@@ -35,8 +50,13 @@ class Waiter implements RegionObject, RequestOwner<number> {
   readonly isHeld = false;
   readonly handle: number;
   readonly #object: ObjectCore;
+  /** Of the promise that waits, or of the blocking wait. */
   #want: Want | null = null;
   #request: Request<number> | null = null;
+  /** When the promise began to wait, among those of this core. */
+  turn = 0;
+  /** The promise waits, and a blocking wait has taken its ticket out for now. */
+  #isAside = false;
 
   constructor(object: ObjectCore, handle: number) {
     this.#object = object;
@@ -54,16 +74,63 @@ class Waiter implements RegionObject, RequestOwner<number> {
       this.#want = want;
       this.#request = new Request(this, { resolve, reject }, { ...options, warns: false });
       this.#request.begin();
+      want.prepare?.(this.handle);
       const outcome = native.attempt(this.handle, want.role, want.units, OrElse.Queue);
       if (outcome !== Outcome.Pending) this.ready(outcome);
     });
   }
 
   ready(outcome: number): void {
+    const want = this.#want;
     const request = this.#end();
-    if (request === null) return;
-    if (outcome < 0) request.reject(this.#object.error(outcome));
-    else request.resolve(outcome);
+    if (request === null) {
+      this.#interrupted(want, outcome);
+    } else if (outcome < 0) {
+      request.reject(this.#object.error(outcome));
+    } else {
+      if (isTaken(outcome)) want?.took?.(outcome);
+      request.resolve(outcome);
+    }
+  }
+
+  /** A blocking wait that JavaScript was torn out of (`vm` with a time-out) has ended: nobody wants it. */
+  #interrupted(want: Want | null, outcome: number): void {
+    if (want === null) return;
+    this.#want = null;
+    if (outcome >= 0) want.giveBack(outcome);
+    this.#object.takeBack(this);
+  }
+
+  /** A blocking wait is made by this waiter: from here to {@link endSync}. */
+  beginSync(want: Want): void {
+    this.#want = want;
+  }
+
+  endSync(): void {
+    this.#want = null;
+    this.#object.takeBack(this);
+  }
+
+  /** Takes a waiting promise's ticket out of the queue; one that has its grant already is told. */
+  standAside(): void {
+    const want = this.#want;
+    if (this.#request === null || want === null || this.#isAside) return;
+    const outcome = native.attempt(this.handle, want.role, want.units, OrElse.Cancel);
+    if (outcome === Outcome.Cancelled) this.#isAside = true;
+    else this.ready(outcome);
+  }
+
+  get isAside(): boolean {
+    return this.#isAside;
+  }
+
+  /** Ends that. */
+  queueAgain(): void {
+    const want = this.#want;
+    if (!this.#isAside || want === null) return;
+    this.#isAside = false;
+    const outcome = native.attempt(this.handle, want.role, want.units, OrElse.Queue);
+    if (outcome !== Outcome.Pending) this.ready(outcome);
   }
 
   expired(): void {
@@ -86,6 +153,8 @@ class Waiter implements RegionObject, RequestOwner<number> {
     if (want !== null && status === Status.BadHandle) {
       const outcome = native.attempt(this.handle, want.role, want.units, OrElse.Cancel);
       if (outcome >= 0 && outcome !== Outcome.Cancelled) want.giveBack(outcome);
+      // Unlinked, and closed before it was told: the first is the reason.
+      if (outcome < 0) status = outcome;
     }
     this.#end(false)?.reject(this.#object.error(status));
     unregister(this.handle);
@@ -99,9 +168,14 @@ class Waiter implements RegionObject, RequestOwner<number> {
     request.end();
     this.#request = null;
     this.#want = null;
+    this.#isAside = false;
     if (isReusable) this.#object.takeBack(this);
     return request;
   }
+}
+
+function isTaken(outcome: number): boolean {
+  return outcome === Outcome.Taken || outcome === Outcome.TakenAbandoned;
 }
 
 /** One object, as one thread has it open: shared by all instances of it in the thread. */
@@ -118,8 +192,12 @@ export class ObjectCore implements RegionObject {
   held = 0;
   endStatus = 0;
   onEnd: (() => void) | null = null;
+  /** Waits that last longer than until they are told; those of them that are free. */
+  readonly longWaits = new Set<LongWait>();
+  readonly spareWaits: LongWait[] = [];
   readonly #waiters = new Set<Waiter>();
   #idle: Waiter[] = [];
+  #turns = 0;
 
   constructor(opened: { name: string; kindName: string; handle: number; memory: ArrayBuffer }) {
     this.name = opened.name;
@@ -142,9 +220,15 @@ export class ObjectCore implements RegionObject {
   tryNow(want: Want): number {
     this.refuseEnded();
     const waiter = this.#waiter();
+    want.prepare?.(waiter.handle);
     const outcome = native.attempt(waiter.handle, want.role, want.units, OrElse.Leave);
     this.takeBack(waiter);
+    return this.#outcome(want, outcome);
+  }
+
+  #outcome(want: Want, outcome: number): number {
     if (outcome < 0) throw this.error(outcome);
+    if (isTaken(outcome)) want.took?.(outcome);
     return outcome;
   }
 
@@ -152,22 +236,52 @@ export class ObjectCore implements RegionObject {
   wait(want: Want, options: WaitOptions): Promise<number> {
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
     this.refuseEnded();
-    return this.#waiter().wait(want, options);
+    const waiter = this.#waiter();
+    waiter.turn = ++this.#turns;
+    return waiter.wait(want, options);
   }
 
   /** Blocks the thread. `TimedOut` is an outcome. */
   waitSync(want: Want, timeoutMs: number): number {
     this.refuseEnded();
+    if (want.refuseDeadlock === undefined) return this.#block(want, timeoutMs);
+    this.#standAside();
+    try {
+      want.refuseDeadlock();
+      return this.#block(want, timeoutMs);
+    } finally {
+      this.#queueAgain();
+    }
+  }
+
+  /** The waiting promises of this thread leave the queue; they come back behind, in their order. */
+  #standAside(): void {
+    if (this.#idle.length === this.#waiters.size) return;
+    // Where JavaScript is torn out of the blocking wait, not even `finally` runs.
+    setImmediate(() => this.#queueAgain());
+    for (const waiter of this.#waiters) waiter.standAside();
+  }
+
+  #queueAgain(): void {
+    if (this.#idle.length === this.#waiters.size) return;
+    const aside = [...this.#waiters].filter((waiter) => waiter.isAside);
+    aside.sort((a, b) => a.turn - b.turn);
+    for (const waiter of aside) waiter.queueAgain();
+  }
+
+  #block(want: Want, timeoutMs: number): number {
     const waiter = this.#waiter();
+    waiter.beginSync(want);
+    want.prepare?.(waiter.handle);
     const deadlineMs = native.now() + timeoutMs;
     for (;;) {
       // Returns every 60 ms or so, for a worker that is terminated: JS is where that takes effect. Where
-      // JavaScript is interrupted here the waiter is not taken back, and is closed with the thread.
+      // JavaScript is interrupted here (`vm` with a time-out), the waiter hears of its grant later, and
+      // gives it back.
       const outcome = native.attemptSync(waiter.handle, want.role, want.units, deadlineMs);
       if (outcome === Outcome.Pending) continue;
-      this.takeBack(waiter);
-      if (outcome < 0) throw this.error(outcome);
-      return outcome;
+      waiter.endSync();
+      return this.#outcome(want, outcome);
     }
   }
 
@@ -224,27 +338,43 @@ export class ObjectCore implements RegionObject {
     if (this.endStatus !== 0) throw this.error(this.endStatus);
   }
 
+  /** Also where somebody, anywhere, has unlinked it. For calls of the addon that do not look. */
+  refuseOver(): void {
+    this.refuseEnded();
+    if ((Atomics.load(this.words, 0) & UNLINKED) !== 0) throw this.error(Status.Unlinked);
+  }
+
   /** One instance less. The last one ends the core; not while this thread holds any of it. */
   closeInstance(): void {
     if (this.instances > 1) {
       this.instances--;
       return;
     }
-    if (this.isHeld) {
-      throw new HoldfastError(
-        `cannot close ${this.title} while this thread holds of it: release that first`,
-        'ERR_HOLDFAST_HELD',
-      );
-    }
+    this.refuseHeld('close');
     this.instances = 0;
     this.endWith(Status.BadHandle);
+  }
+
+  refuseHeld(verb: string): void {
+    if (!this.isHeld) return;
+    throw new HoldfastError(
+      `cannot ${verb} ${this.title} while this thread holds of it: release that first`,
+      'ERR_HOLDFAST_HELD',
+    );
   }
 
   /** An instance was garbage-collected. What is held or waits outlives it, until the thread ends. */
   loseInstance(): void {
     this.instances--;
-    const isIdle = this.#idle.length === this.#waiters.size;
-    if (this.instances === 0 && !this.isHeld && isIdle) this.endWith(Status.BadHandle);
+    this.endIfOrphaned();
+  }
+
+  /** All instances were garbage-collected: closes as soon as nobody holds and nobody waits. */
+  endIfOrphaned(): void {
+    if (this.instances !== 0 || this.isHeld) return;
+    const isIdle =
+      this.#idle.length === this.#waiters.size && this.spareWaits.length === this.longWaits.size;
+    if (isIdle) this.endWith(Status.BadHandle);
   }
 
   unlink(): void {
@@ -256,6 +386,7 @@ export class ObjectCore implements RegionObject {
   endWith(status: number): void {
     if (this.endStatus !== 0) return;
     this.endStatus = status;
+    for (const wait of this.longWaits) wait.endWith(status);
     for (const waiter of this.#waiters) waiter.endWith(status);
     this.#waiters.clear();
     this.#idle = [];

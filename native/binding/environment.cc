@@ -1,8 +1,10 @@
 #include "binding/environment.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
+#include "region/data_file.h"
 #include "sync/lock.h"
 #include "sync/lock_word.h"
 #include "wait/queue.h"
@@ -12,7 +14,19 @@
 namespace holdfast::binding {
 namespace {
 
-bool is_lock(Kind kind) { return kind == Kind::Lock || kind == Kind::RLock; }
+// Some agent that holds of an object which is no lock; 0 if none is seen. For a message: looks without the guard.
+AgentSlot any_holder(Region& region, ObjectIndex object) {
+  const uint32_t count = Region::count(region.header().tickets);
+  for (TicketIndex i = 0; i < count; ++i) {
+    const TicketRecord* ticket = region.ticket(i);
+    if (ticket == nullptr || ticket->object.load(std::memory_order_relaxed) != object) continue;
+    const AgentSlot agent = ticket->agent.load(std::memory_order_acquire);
+    if (agent != 0 && (ticket->held != 0 || state_of(*ticket) == TicketState::Granted)) {
+      return agent;
+    }
+  }
+  return 0;
+}
 
 }  // namespace
 
@@ -65,6 +79,8 @@ Status Environment::open(const std::string& name, Kind kind, Registry::OpenOptio
   Seat seat;
   // Whoever removed the file's name has split the namespace: a lock opened here would exclude nobody there.
   if (!region().has_its_name()) return Status::Gone;
+  // What only the dead had open is no more.
+  if (!options.create) settle_deaths(region());
   if (const Status status = Registry(region()).open(agent_, name, kind, options, &seat, &detail);
       status != Status::Ok) {
     return status;
@@ -79,6 +95,57 @@ Status Environment::open(const std::string& name, Kind kind, Registry::OpenOptio
   *handle = add_handle(seat, kind);
   handle_of_.emplace(seat.object_index, *handle);
   return Status::Ok;
+}
+
+Status Environment::open_memory(const std::string& name, Kind kind, MemoryOptions options,
+                                uint32_t* index) {
+  std::memcpy(&options.common.value, options.initial.data(),
+              std::min(options.initial.size(), sizeof options.common.value));
+  if (kind == Kind::SharedValue) return open(name, kind, options.common, index);
+  for (;;) {
+    UnnamedFile data;
+    options.common.data = nullptr;
+    if (agent_ != 0 && options.common.create && !Registry(region()).knows(name)) {
+      // Outside of the guard, as it may take a while. The name may be known by then, or be free again.
+      if (const Status status = make_memory(data, options); status != Status::Ok) return status;
+      options.common.data = &data;
+    }
+    Status status = open(name, kind, options.common, index);
+    if (status == Status::NotFound && options.common.create) continue;  // gone since we looked
+    if (status != Status::Ok) return status;
+    status = map_memory(*handle(*index));
+    if (status == Status::Ok) return status;
+    static_cast<void>(close(*index));
+    if (status != Status::NotFound || !options.common.create) return status;
+  }
+}
+
+Status Environment::make_memory(UnnamedFile& data, const MemoryOptions& options) {
+  const uint64_t bytes = data_bytes(options.common.parameters);
+  if (const Status status = data.make(region().mode(), bytes); status != Status::Ok) return status;
+  if (options.initial.empty()) return Status::Ok;
+  if (options.initial.size() > bytes) return Status::BadArgument;
+  std::shared_ptr<Mapping> memory;
+  if (const Status status = data.map(&memory); status != Status::Ok) return status;
+  std::memcpy(memory->base(), options.initial.data(), options.initial.size());
+  return Status::Ok;
+}
+
+// NotFound: the object is over, whether or not it was before.
+Status Environment::map_memory(Handle& open) {
+  if (open.memory != nullptr) return Status::Ok;
+  const ObjectRecord& object = *open.seat.object;
+  if (element_bytes(object.parameters.first) == 0) return Status::Corrupt;
+  const std::string file = data_file_name(region(), open.seat.object_index, object.generation);
+  const Status status = Mapping::open(file, {data_bytes(object.parameters), true}, &open.memory);
+  if (status == Status::NotFound) {
+    // Unlinked just now; or its file was removed by hand, and then its users must not go on without us.
+    static_cast<void>(unlink_object(region(), open.seat));
+    Registry(region()).unlink(open.seat.object_index);
+  } else if (status != Status::Ok) {
+    detail = "/dev/shm" + file;
+  }
+  return status;
 }
 
 Status Environment::open_waiter(uint32_t home, uint32_t* index) {
@@ -158,7 +225,8 @@ Status Environment::unlink(uint32_t index) {
   AgentSlot holder = 0;
   const Status status = is_lock(open->kind) ? lock::unlink(region(), open->seat, &holder)
                                             : unlink_object(region(), open->seat);
-  if (status == Status::InUse && holder != 0) {
+  if (status == Status::InUse) {
+    if (holder == 0) holder = any_holder(region(), open->seat.object_index);
     const ProcessRecord* process = region().process_of(holder);
     detail = process != nullptr ? std::to_string(process->pid.load(std::memory_order_relaxed))
                                 : std::string("unknown");

@@ -21,7 +21,8 @@ napi_value report(napi_env env, Environment& environment, Status status) {
 }
 
 bool is_kind(uint32_t kind) {
-  return kind >= static_cast<uint32_t>(Kind::Lock) && kind <= static_cast<uint32_t>(Kind::RWLock);
+  return kind >= static_cast<uint32_t>(Kind::Lock) &&
+         kind <= static_cast<uint32_t>(Kind::RWLock);  // those after it: shared_memory.cc
 }
 
 }  // namespace
@@ -61,12 +62,11 @@ napi_value open_object(napi_env env, napi_callback_info info) {
   }
   environment->detail.clear();
   uint32_t handle = 0;
-  const Status status = environment->open(
-      name, static_cast<Kind>(kind),
-      {.create = (flags & kFlagCreate) != 0,
-       .anonymous = (flags & kFlagAnonymous) != 0,
-       .parameters = parameters},
-      &handle);
+  const Status status = environment->open(name, static_cast<Kind>(kind),
+                                          {.create = (flags & kFlagCreate) != 0,
+                                           .anonymous = (flags & kFlagAnonymous) != 0,
+                                           .parameters = parameters},
+                                          &handle);
   if (status != Status::Ok) return report(env, *environment, status);
   return to_js(env, static_cast<int32_t>(handle));
 }

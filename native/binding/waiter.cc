@@ -9,8 +9,6 @@ namespace {
 // As in lock.cc: a blocked thread comes back to JavaScript this often.
 constexpr int64_t kSyncSliceNs = 60'000'000;
 
-bool is_lock(Kind kind) { return kind == Kind::Lock || kind == Kind::RLock; }
-
 // The handle of an open object that is no lock; nullptr if it is none.
 Handle* home_of(Handle* handle) {
   return handle != nullptr && handle->home == nullptr && !is_lock(handle->kind) ? handle : nullptr;
@@ -50,8 +48,8 @@ napi_value attempt_by(napi_env env, napi_callback_info info) {
     return to_js(env, Status::BadArgument);
   }
   Environment& environment = *arguments.environment();
-  waiter->wanted = {&waiter->home->seat,          &waiter->seat,   role, units,
-                    static_cast<OrElse>(or_else), WaitMode::Async};
+  waiter->wanted = {&waiter->home->seat,          &waiter->seat,   role,           units,
+                    static_cast<OrElse>(or_else), WaitMode::Async, waiter->element};
   // Before the ticket is queued: nothing that it is told may be missed.
   if (waiter->wanted.or_else == OrElse::Queue) environment.watch(*waiter);
   return to_js(env, settled(environment, *waiter, attempt(environment.region(), waiter->wanted)));
@@ -69,7 +67,8 @@ napi_value attempt_sync_by(napi_env env, napi_callback_info info) {
     return to_js(env, Status::BadArgument);
   }
   Environment& environment = *arguments.environment();
-  waiter->wanted = {&waiter->home->seat, &waiter->seat, role, units};
+  waiter->wanted = {&waiter->home->seat, &waiter->seat,  role,           units,
+                    OrElse::Queue,       WaitMode::Sync, waiter->element};
   Outcome outcome = attempt_sync(environment.region(), waiter->wanted, Deadline::at_ms(deadline_ms),
                                  Deadline::after_ns(kSyncSliceNs));
   if (outcome == Outcome::Pending) {
@@ -105,8 +104,8 @@ napi_value ask_of(napi_env env, napi_callback_info info) {
   uint32_t question = 0;
   if (handle == nullptr) return to_js(env, Status::BadHandle);
   if (!arguments.integer(1, &question)) return to_js(env, Status::BadArgument);
-  return to_js(env, ask(arguments.environment()->region(), handle->seat,
-                        static_cast<Question>(question)));
+  return to_js(
+      env, ask(arguments.environment()->region(), handle->seat, static_cast<Question>(question)));
 }
 
 }  // namespace holdfast::binding

@@ -31,7 +31,8 @@ class Deadline {
   [[nodiscard]] bool passed() const { return !is_never() && monotonic_ns() >= ns_; }
   [[nodiscard]] int64_t ns() const { return ns_; }
   [[nodiscard]] timespec to_timespec() const {
-    return {static_cast<time_t>(ns_ / 1'000'000'000), static_cast<long>(ns_ % 1'000'000'000)};
+    const int64_t ns = ns_ > 0 ? ns_ : 0;  // the kernel takes no time before its clock began
+    return {static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)};
   }
   [[nodiscard]] static Deadline sooner(Deadline a, Deadline b) { return a.ns_ < b.ns_ ? a : b; }
 

@@ -126,6 +126,8 @@ Status SharedFile::open_locked(const std::string& name, mode_t mode, bool create
     if (!has_right_owner(file, mode) || (file.st_mode & 0777 & ~mode) != 0) return Status::Access;
     if (const Status status = lock_creation(fd_); status != Status::Ok) return status;
     if (::fstat(fd_, &file) != 0) return status_of_errno();
+    // Of length 0: whoever was to make it died, maybe before it had the mode that was asked for.
+    if (file.st_size == 0 && create && ::fchmod(fd_, mode) != 0) return status_of_errno();
     if (file.st_nlink != 0) return Status::Ok;
     // Removed while we waited for the lock: a new one may have the name now.
   }
@@ -184,10 +186,10 @@ void SharedFile::unmap(std::byte* base, size_t range) {
   if (base != nullptr) ::munmap(base, range);
 }
 
-Status SharedFile::read(void* into, size_t bytes) const {
+Status SharedFile::read_at(uint64_t offset, void* into, size_t bytes) const {
   ssize_t got;
   do {
-    got = ::pread(fd_, into, bytes, 0);
+    got = ::pread(fd_, into, bytes, static_cast<off_t>(offset));
   } while (got < 0 && errno == EINTR);
   if (got < 0) return status_of_errno();
   return static_cast<size_t>(got) == bytes ? Status::Ok : Status::NotFound;

@@ -48,7 +48,7 @@ class SharedFile {
   // usable as the file grows.
   Status map(size_t range, std::byte** out) const;
   static void unmap(std::byte* base, size_t range);
-  Status read(void* into, size_t bytes) const;  // from the start of the file
+  Status read_at(uint64_t offset, void* into, size_t bytes) const;
   Status remove(const std::string& name);
 
   [[nodiscard]] bool has_a_name() const;

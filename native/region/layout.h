@@ -55,7 +55,11 @@ enum class Kind : uint32_t {
   Condition = 5,
   Barrier = 6,
   RWLock = 7,
+  SharedValue = 8,
+  SharedArray = 9,
 };
+
+constexpr bool is_lock(Kind kind) { return kind == Kind::Lock || kind == Kind::RLock; }
 
 // What an object was made with; whoever opens it must say the same. What they mean is the kind's business.
 struct Parameters {
@@ -66,7 +70,7 @@ struct Parameters {
 
 // The kinds' own state. Counts are an index over the tickets, as the queue is, where not said otherwise.
 struct SemaphoreState {
-  uint32_t free;            // [guard] permits that nobody has; the truth itself where permits are not owned
+  uint32_t free;  // [guard] permits that nobody has; the truth itself where permits are not owned
   uint32_t journal_ticket;  // [guard] index + 1 of a ticket that is being granted; 0 none
   uint32_t journal_free;    // [guard] `free` once it is
 };
@@ -75,11 +79,10 @@ struct BarrierState {
   uint32_t phase;       // [guard] BarrierPhase
 };
 struct RWLockState {
-  AgentSlot writer;     // [guard] 0 none
-  uint32_t readers;     // [guard] shares
-  uint32_t abandoned;   // [guard] 1: a writer died, and nobody was told yet. The truth itself
+  AgentSlot writer;    // [guard] 0 none
+  uint32_t readers;    // [guard] shares
+  uint32_t abandoned;  // [guard] 1: a writer died, and nobody was told yet. The truth itself
 };
-
 
 enum class ObjectState : uint32_t {
   Free = 0,      // record unused
@@ -119,6 +122,7 @@ struct alignas(kCacheLine) ObjectRecord {
     SemaphoreState semaphore;
     BarrierState barrier;
     RWLockState rwlock;
+    uint64_t value;  // of a SharedValue: anybody, as its users agree
     char kind_state[56];
   };
 };
@@ -156,7 +160,7 @@ struct alignas(kCacheLine) TicketRecord {
   uint32_t starved;                 // [guard] 1: has looked, lost, and had waited too long
   uint32_t role;                    // [guard] what it waits for, in its kind's words
   uint32_t units;                   // [guard] how much of it
-  uint32_t held;                    // [guard] what the agent holds by this ticket, in its kind's words
+  uint32_t held;  // [guard] what the agent holds by this ticket, in its kind's words
 };
 static_assert(sizeof(TicketRecord) == kCacheLine);
 
@@ -225,7 +229,7 @@ static_assert(sizeof(RegionPrologue) == 32);
 struct RegionHeader {
   RegionPrologue prologue;
   alignas(kCacheLine) GuardRecord registry;
-  std::atomic<uint64_t> bytes;  // [registry] of the file that are reserved
+  std::atomic<uint64_t> bytes;  // of the file that are given to tables; by fetch_add
   double token_floor;           // [registry] the highest token of any object that is no more
   uint32_t life_word_offset;    // [creation] from a RobustMutex to its futex word
   uint32_t unused;

@@ -4,9 +4,10 @@
 
 #include <cstring>
 #include <new>
+#include <type_traits>
 
 #include "posix/fault.h"
-#include "region/registry.h"
+#include "region/data_file.h"
 
 namespace holdfast {
 namespace {
@@ -25,6 +26,10 @@ void init_record(ObjectRecord&) {}
 void init_record(AgentRecord&) {}
 void init_record(TicketRecord&) {}
 
+std::string cut_to(uint64_t bytes) {
+  return "the file was cut to " + std::to_string(bytes) + " bytes";
+}
+
 bool same_layout(const RegionPrologue& header) {
   return header.layout_version == kLayoutVersion && header.byte_order == kByteOrderMark &&
          header.pointer_bytes == sizeof(void*) && header.mutex_bytes == sizeof(RobustMutex) &&
@@ -39,6 +44,8 @@ std::string region_file_name(const std::string& name_space, mode_t mode) {
   return "/holdfast-" + owner + "-" + name_space;
 }
 
+std::string Region::file_name() const { return region_file_name(name_space_, mode_); }
+
 Status Region::open(const std::string& name_space, mode_t mode, std::string* detail) {
   name_space_ = name_space;
   mode_ = mode;
@@ -49,15 +56,18 @@ Status Region::open(const std::string& name_space, mode_t mode, std::string* det
   }
   bool usable = false;
   if (const Status status = check_layout(&usable, detail); status != Status::Ok) return status;
-  if (!usable) {
-    // Made in part by one who died, or of another layout with nobody alive: made anew.
-    if (const Status status = file_.truncate(0); status != Status::Ok) return status;
-    if (const Status status = file_.reserve(kHeaderBytes); status != Status::Ok) return status;
-  }
   if (const Status status = file_.map(kMappedRange, &base_); status != Status::Ok) return status;
-  if (usable) {
-    if (const Status status = check_length(detail); status != Status::Ok) return status;
-  } else {
+  if (usable && !is_whole()) {
+    usable = false;
+    if (!file_.alone()) {
+      uint64_t bytes = 0;
+      static_cast<void>(file_.size(&bytes));
+      *detail = cut_to(bytes);
+      return Status::Corrupt;
+    }
+  }
+  if (!usable) {
+    // Made in part by one who died, cut short, or of another layout, and nobody alive: made anew.
     if (const Status status = build(); status != Status::Ok) {
       static_cast<void>(file_.remove(name));
       return status;
@@ -71,7 +81,7 @@ Status Region::check_layout(bool* usable, std::string* detail) {
   if (const Status status = file_.size(&bytes); status != Status::Ok) return status;
   RegionPrologue prologue;
   if (bytes < sizeof prologue) return Status::Ok;
-  if (const Status status = file_.read(&prologue, sizeof prologue); status != Status::Ok) {
+  if (const Status status = file_.read_at(0, &prologue, sizeof prologue); status != Status::Ok) {
     return status;
   }
   const bool ready = std::memcmp(prologue.magic, kMagic, sizeof kMagic) == 0 &&
@@ -79,7 +89,7 @@ Status Region::check_layout(bool* usable, std::string* detail) {
   if (ready && same_layout(prologue)) {
     *usable = bytes >= kHeaderBytes;
     if (*usable || file_.alone()) return Status::Ok;
-    *detail = "the file was cut to " + std::to_string(bytes) + " bytes";
+    *detail = cut_to(bytes);
     return Status::Corrupt;
   }
   if (file_.alone()) return Status::Ok;
@@ -87,19 +97,25 @@ Status Region::check_layout(bool* usable, std::string* detail) {
   return Status::Mismatch;
 }
 
-// What the header says was reserved must be there: beyond the file's end lies SIGBUS.
-Status Region::check_length(std::string* detail) {
-  uint64_t bytes = 0;
-  if (const Status status = file_.size(&bytes); status != Status::Ok) return status;
-  const uint64_t reserved = header().bytes.load(std::memory_order_acquire);
-  if (reserved >= kHeaderBytes && reserved <= bytes && reserved <= kMappedRange) return Status::Ok;
-  *detail = "the file has " + std::to_string(bytes) + " bytes, its header says " +
-            std::to_string(reserved);
-  return Status::Corrupt;
+// What the tables count must be there: beyond the file's end lies SIGBUS.
+bool Region::is_whole() {
+  const auto reaches_all = [this](auto& table) {
+    using Table = std::remove_reference_t<decltype(table)>;
+    for (uint32_t chunk = 0; chunk < count(table) / Table::per_chunk; ++chunk) {
+      if (at(table, chunk * Table::per_chunk) == nullptr) return false;
+    }
+    return true;
+  };
+  return reaches_all(header().processes) && reaches_all(header().agents) &&
+         reaches_all(header().objects) && reaches_all(header().tickets);
 }
 
-// The file is all zeros, as long as the header, and ours alone.
+// With nobody else in the file. It is all zeros then, as long as the header.
 Status Region::build() {
+  remove_data_files(file_name());
+  if (const Status status = file_.truncate(0); status != Status::Ok) return status;
+  if (const Status status = file_.reserve(kHeaderBytes); status != Status::Ok) return status;
+  known_bytes_.store(0, std::memory_order_relaxed);
   if (!robust_mutexes_work()) return Status::Unsupported;
   RegionHeader& header = *new (base_) RegionHeader;
   RegionPrologue& prologue = header.prologue;
@@ -125,18 +141,29 @@ template <typename Table>
 Status Region::grow(Table& table) {
   const uint32_t chunk = table.count.load(std::memory_order_relaxed) / Table::per_chunk;
   if (chunk >= Table::max_chunks) return Status::Full;
-  const uint64_t start = header().bytes.load(std::memory_order_relaxed);
-  if (start < kHeaderBytes || start > kMappedRange || start % kPage != 0) return Status::Corrupt;
-  if (start + Table::chunk_bytes > kMappedRange) return Status::Full;
-  // Reserved before it is used: a full /dev/shm is NoSpace here, and not a SIGBUS at the first store.
-  if (const Status status = file_.reserve(start + Table::chunk_bytes); status != Status::Ok) {
+  // Tables grow beside each other, so each takes its piece in one step. One that is taken and not used, because its
+  // taker died or there was no memory, is address space lost and nothing else.
+  auto& bytes = header().bytes;
+  const uint64_t start = bytes.fetch_add(Table::chunk_bytes, std::memory_order_relaxed);
+  const uint64_t end = start + Table::chunk_bytes;
+  Status status = Status::Ok;
+  if (start < kHeaderBytes || start > kMappedRange || start % kPage != 0) {
+    status = Status::Corrupt;
+  } else if (end > kMappedRange) {
+    status = Status::Full;
+  } else {
+    // Reserved before it is used: a full /dev/shm is NoSpace here, and not a SIGBUS at the first store.
+    status = file_.reserve(end);
+  }
+  if (status != Status::Ok) {
+    uint64_t taken = end;
+    bytes.compare_exchange_strong(taken, start, std::memory_order_relaxed);
     return status;
   }
   auto* records = reinterpret_cast<typename Table::Entry*>(base_ + start);
   for (uint32_t i = 0; i < Table::per_chunk; ++i) init_record(records[i]);
   table.page[chunk].store(static_cast<uint32_t>(start / kPage), std::memory_order_relaxed);
   HOLDFAST_POINT("region.growing");
-  header().bytes.store(start + Table::chunk_bytes, std::memory_order_relaxed);
   // SYNC POINT: table-growth. release, with the acquire in count().
   table.count.store((chunk + 1) * Table::per_chunk, std::memory_order_release);
   return Status::Ok;
@@ -149,7 +176,9 @@ template Status Region::grow(TicketTable&);
 
 Status Region::claim_process() {
   for (ProcessIndex index = 0; index < count(header().processes); ++index) {
-    ProcessRecord& record = *process(index);
+    ProcessRecord* candidate = process(index);
+    if (candidate == nullptr) continue;
+    ProcessRecord& record = *candidate;
     if (record.state.load(std::memory_order_acquire) != ProcessState::Free) continue;
     const RobustMutex::Lock taken = record.life.try_lock();
     if (taken == RobustMutex::Lock::OwnerDied) {
@@ -182,24 +211,14 @@ Status Region::claim_process() {
     }
     // SYNC POINT: process-live. release, with the acquire in process_is_alive() and the reaper.
     record.state.store(ProcessState::Live, std::memory_order_release);
+    self_record_ = &record;
     return Status::Ok;
   }
-  return Status::Full;
+  if (const Status status = grow(header().processes); status != Status::Ok) return status;
+  return claim_process();
 }
 
-void Region::joined() {
-  // The next one to join finds a free record: it has no identity to take the registry guard with.
-  bool spare = false;
-  for (ProcessIndex index = 0; index < count(header().processes) && !spare; ++index) {
-    spare = process(index)->state.load(std::memory_order_relaxed) == ProcessState::Free;
-  }
-  if (!spare) {
-    Registry registry(*this);
-    // Without memory for it the next joiner gets Full, which says what to do.
-    static_cast<void>(grow(header().processes));
-  }
-  file_.unlock_creation();
-}
+void Region::joined() { file_.unlock_creation(); }
 
 void Region::give_up() {
   SharedFile::unmap(base_, kMappedRange);
@@ -218,6 +237,7 @@ Status Region::remove(const std::string& name_space, mode_t mode, std::string* d
     *detail = file.users();
     return Status::InUse;
   }
+  remove_data_files(name);
   return file.remove(name);
 }
 
@@ -235,6 +255,7 @@ Status Region::remove_own(std::string* detail) {
     *detail = file_.users();
     return Status::InUse;
   }
+  remove_data_files(name);
   if (const Status status = file.remove(name); status != Status::Ok) return status;
   header().prologue.state.store(RegionState::Gone, std::memory_order_release);
   return Status::Ok;
@@ -251,13 +272,23 @@ bool Region::process_is_alive(ProcessIndex index, uint32_t generation) {
   return !has_ended(index);
 }
 
+bool Region::has_grown_to(uint64_t end) {
+  uint64_t bytes = 0;
+  if (end > kMappedRange || file_.size(&bytes) != Status::Ok || end > bytes) return false;
+  known_bytes_.store(bytes,
+                     std::memory_order_relaxed);  // relaxed: a fact about the file, not the memory
+  return true;
+}
+
 bool Region::has_ended(ProcessIndex index) const {
   return !file_.is_locked_by_another(kFirstLifeByte + index);
 }
 
 FutexWord& Region::life_word(ProcessRecord& process) {
   uint32_t offset = header().life_word_offset;
-  if (offset > sizeof(RobustMutex) - sizeof(FutexWord)) offset = 0;
+  if (offset > sizeof(RobustMutex) - sizeof(FutexWord) || offset % alignof(FutexWord) != 0) {
+    offset = 0;
+  }
   return *reinterpret_cast<FutexWord*>(reinterpret_cast<std::byte*>(&process.life) + offset);
 }
 

@@ -35,7 +35,12 @@ class Region {
 
   [[nodiscard]] RegionHeader& header() { return *reinterpret_cast<RegionHeader*>(base_); }
   [[nodiscard]] ProcessId self() const { return self_; }
+  // This process' own record, wherever a scribbled table says it is.
+  [[nodiscard]] ProcessRecord& self_record() { return *self_record_; }
   [[nodiscard]] const std::string& name_space() const { return name_space_; }
+  // Of its file, and of the files beside it.
+  [[nodiscard]] std::string file_name() const;
+  [[nodiscard]] mode_t mode() const { return mode_; }
 
   // Records by number; nullptr for a number that no record has.
   [[nodiscard]] ProcessRecord* process(ProcessIndex index) { return at(header().processes, index); }
@@ -57,7 +62,8 @@ class Region {
     return used < all ? used : all;
   }
 
-  // Adds a chunk of records. Under the registry guard, or the creation lock while the region is made.
+  // Adds a chunk of records. Under the registry guard; processes: under the creation lock, as who joins has no
+  // identity yet to take a guard with.
   template <typename Table>
   Status grow(Table& table);
 
@@ -74,24 +80,31 @@ class Region {
   [[nodiscard]] ProcessRecord* process_of(AgentSlot slot);
 
  private:
+  // Whether the file is that long: beyond its end lies SIGBUS. A header cannot be believed, the file can.
+  [[nodiscard]] bool reaches(uint64_t end) {
+    return end <= known_bytes_.load(std::memory_order_relaxed) || has_grown_to(end);
+  }
+  [[nodiscard]] bool has_grown_to(uint64_t end);
   Status build();
   Status check_layout(bool* usable, std::string* detail);
-  Status check_length(std::string* detail);
+  [[nodiscard]] bool is_whole();
 
   template <typename Table>
   [[nodiscard]] typename Table::Entry* at(Table& table, uint32_t index) {
     if (index >= count(table)) return nullptr;
     const size_t offset = table.page[index / Table::per_chunk].load(std::memory_order_relaxed) *
                           kPage;  // relaxed: published by count
-    if (offset < kHeaderBytes || offset + Table::chunk_bytes > kMappedRange) return nullptr;
+    if (offset < kHeaderBytes || !reaches(offset + Table::chunk_bytes)) return nullptr;
     return reinterpret_cast<typename Table::Entry*>(base_ + offset) + index % Table::per_chunk;
   }
 
   std::byte* base_ = nullptr;
   SharedFile file_;
   ProcessId self_;
+  ProcessRecord* self_record_ = nullptr;
   std::string name_space_;
   mode_t mode_ = 0;
+  std::atomic<uint64_t> known_bytes_{0};  // the file's length when we last asked; it never shrinks
 };
 
 // The file's name in POSIX shared memory: "/holdfast-<uid>-<namespace>"; for a mode that admits the group

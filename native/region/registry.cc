@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "posix/fault.h"
+#include "region/data_file.h"
 #include "sync/lock_word.h"
 
 namespace holdfast {
@@ -44,6 +45,10 @@ const char* kind_name(Kind kind) {
       return "Barrier";
     case Kind::RWLock:
       return "RWLock";
+    case Kind::SharedValue:
+      return "SharedValue";
+    case Kind::SharedArray:
+      return "SharedArray";
     case Kind::None:
       break;
   }
@@ -75,7 +80,13 @@ void Registry::rebuild() {
   }
   for (ObjectIndex index = 0; index < objects; ++index) {
     ObjectRecord* object = region_.object(index);
-    if (object != nullptr && object->tickets == 0) release_object(index);
+    if (object == nullptr) continue;
+    if (object->tickets == 0) release_object(index);
+    // Its maker died between naming the data and publishing the object.
+    if (object->kind == Kind::SharedArray &&
+        object->state.load(std::memory_order_acquire) == ObjectState::Free) {
+      remove_data_file(region_, index, object->generation);
+    }
   }
 }
 
@@ -143,8 +154,7 @@ Status Registry::open(AgentSlot agent, std::string_view name, Kind kind, OpenOpt
   }
   if (index == kNone) {
     if (!options.create) return Status::NotFound;
-    if (const Status status = make(name, hash, kind, options, &index);
-        status != Status::Ok) {
+    if (const Status status = make(name, hash, kind, options, &index); status != Status::Ok) {
       return status;
     }
   }
@@ -154,13 +164,19 @@ Status Registry::open(AgentSlot agent, std::string_view name, Kind kind, OpenOpt
     return Status::KindMismatch;
   }
   if (options.create && object.parameters != options.parameters) {
-    *detail = std::to_string(object.parameters.first) + " " +
-              std::to_string(object.parameters.second);
+    *detail =
+        std::to_string(object.parameters.first) + " " + std::to_string(object.parameters.second);
     return Status::OtherParameters;
   }
   const Status status = add_seat(agent, index, out);
   if (status != Status::Ok && object.tickets == 0) release_object(index);
   return status;
+}
+
+bool Registry::knows(std::string_view name) {
+  const ObjectIndex index = find(name, hash_of(name));
+  return index != kNone &&
+         !lock_word::is_unlinked(region_.object(index)->word.load(std::memory_order_acquire));
 }
 
 Status Registry::open_another(const Seat& seat, Seat* out) {
@@ -197,6 +213,7 @@ Status Registry::add_seat(AgentSlot agent, ObjectIndex index, Seat* out) {
 
 Status Registry::make(std::string_view name, uint64_t hash, Kind kind, const OpenOptions& options,
                       ObjectIndex* out) {
+  if (kind == Kind::SharedArray && options.data == nullptr) return Status::NotFound;
   const auto is_free = [&](ObjectIndex i) {
     const ObjectRecord* object = region_.object(i);
     return object != nullptr && object->state.load(std::memory_order_acquire) == ObjectState::Free;
@@ -209,7 +226,7 @@ Status Registry::make(std::string_view name, uint64_t hash, Kind kind, const Ope
   object.word.store(0, std::memory_order_relaxed);
   object.depth = 0;
   object.token = header_.token_floor;
-  object.held_token.store(0, std::memory_order_relaxed);
+  object.held_token.store(-1, std::memory_order_relaxed);  // of no acquisition
   object.queue_head = object.queue_tail = kNone;
   object.next_seq = 1;
   object.handed_over_ns = 0;
@@ -222,7 +239,13 @@ Status Registry::make(std::string_view name, uint64_t hash, Kind kind, const Ope
   object.parameters = options.parameters;
   std::memset(object.kind_state, 0, sizeof object.kind_state);
   if (kind == Kind::Semaphore) object.semaphore.free = options.parameters.first;
+  if (kind == Kind::SharedValue) object.value = options.value;
   std::memcpy(object.name, name.data(), name.size());
+  if (kind == Kind::SharedArray) {
+    if (const Status status = publish_data(index, *options.data); status != Status::Ok) {
+      return status;
+    }
+  }
   HOLDFAST_POINT("object.making");
   // SYNC POINT: object-live. release, with the acquire in is_live().
   object.state.store(ObjectState::Live, std::memory_order_release);
@@ -230,6 +253,19 @@ Status Registry::make(std::string_view name, uint64_t hash, Kind kind, const Ope
   insert(index);
   *out = index;
   return Status::Ok;
+}
+
+Status Registry::publish_data(ObjectIndex index, UnnamedFile& data) {
+  const uint32_t generation = region_.object(index)->generation;
+  const std::string name = data_file_name(region_, index, generation);
+  Status status = data.publish(name);
+  if (status == Status::Exists) {
+    // Nobody's: the record was free.
+    remove_data_file(region_, index, generation);
+    status = data.publish(name);
+  }
+  HOLDFAST_POINT("object.data-named");
+  return status;
 }
 
 void Registry::close(AgentSlot agent, TicketIndex ticket_index) {
@@ -249,7 +285,10 @@ void Registry::release_object(ObjectIndex index) {
   ObjectRecord& object = *region_.object(index);
   const ObjectState state = object.state.load(std::memory_order_acquire);
   if (state == ObjectState::Free || (state == ObjectState::Live && object.anonymous == 0)) return;
-  if (state == ObjectState::Live) unlink(index);
+  if (state == ObjectState::Live) {
+    unlink(index);  // which comes back here, and frees it
+    return;
+  }
   // Fencing tokens grow for the life of the region, whatever comes and goes under one name.
   if (object.token > header_.token_floor) header_.token_floor = object.token;
   object.state.store(ObjectState::Free, std::memory_order_release);
@@ -259,8 +298,13 @@ void Registry::unlink(ObjectIndex index) {
   ObjectRecord* object = region_.object(index);
   if (object == nullptr || !is_live(*object)) return;
   remove(index);
+  if (object->kind == Kind::SharedArray) {
+    remove_data_file(region_, index, object->generation);
+    HOLDFAST_POINT("object.data-removed");
+  }
   if (object->token > header_.token_floor) header_.token_floor = object->token;
   object->state.store(ObjectState::Unlinked, std::memory_order_release);
+  if (object->tickets == 0) release_object(index);
 }
 
 ObjectIndex Registry::find(std::string_view name, uint64_t hash) {

@@ -7,12 +7,15 @@
 #include "sync/lock.h"
 #include "sync/rwlock.h"
 #include "sync/semaphore.h"
+#include "sync/shared_memory.h"
 #include "wait/reaper.h"
 #include "wait/stay.h"
 
 namespace holdfast {
 
-Outcome attempt(Region& region, const Attempt& attempt) {
+namespace {
+
+Outcome attempt_once(Region& region, const Attempt& attempt) {
   switch (attempt.waiter->object->kind) {
     case Kind::Semaphore:
       return semaphore::attempt(region, attempt);
@@ -24,9 +27,26 @@ Outcome attempt(Region& region, const Attempt& attempt) {
       return barrier::attempt(region, attempt);
     case Kind::RWLock:
       return rwlock::attempt(region, attempt);
+    case Kind::SharedValue:
+    case Kind::SharedArray:
+      return shared_memory::attempt(region, attempt);
     default:
       return Outcome::Misuse;
   }
+}
+
+}  // namespace
+
+Outcome attempt(Region& region, const Attempt& attempt) {
+  const Outcome outcome = attempt_once(region, attempt);
+  const Kind kind = attempt.waiter->object->kind;
+  if (outcome != Outcome::Pending || attempt.or_else != OrElse::Leave ||
+      (kind != Kind::Semaphore && kind != Kind::RWLock)) {
+    return outcome;
+  }
+  // What a dead process held is free for whoever asks, also before the keepers have noticed.
+  static_cast<void>(reap_dead_processes(region));
+  return attempt_once(region, attempt);
 }
 
 Outcome attempt_sync(Region& region, Attempt attempt, Deadline deadline, Deadline slice) {
@@ -62,8 +82,7 @@ int32_t act_on_barrier(Region& region, Seat& home, Seat* waiter, Action action) 
     case Action::ActionDone:
     case Action::ActionFailed:
       if (waiter == nullptr) return static_cast<int32_t>(Status::BadArgument);
-      return static_cast<int32_t>(
-          barrier::finish(region, *waiter, action == Action::ActionDone));
+      return static_cast<int32_t>(barrier::finish(region, *waiter, action == Action::ActionDone));
     case Action::Abort:
       barrier::abort(region, home);
       return 0;
@@ -93,8 +112,12 @@ int32_t act(Region& region, Seat& home, Seat* waiter, Action action, uint32_t un
     status = semaphore::release(region, home, units);
   } else if (kind == Kind::RWLock && action == Action::Release) {
     status = rwlock::release(region, home, units);
+  } else if (kind == Kind::RWLock && action == Action::ReleaseUntold) {
+    status = rwlock::release(region, home, rwlock::kWrite, rwlock::Release::Untold);
   } else if (kind == Kind::RWLock && action == Action::Downgrade) {
     status = rwlock::downgrade(region, home);
+  } else if (kind == Kind::RWLock && action == Action::DowngradeUntold) {
+    status = rwlock::downgrade(region, home, rwlock::Release::Untold);
   }
   return static_cast<int32_t>(status);
 }
@@ -110,10 +133,12 @@ int32_t ask(Region& region, Seat& home, Question question) {
       return barrier::ask(region, home, question);
     case Kind::RWLock:
       return rwlock::ask(region, home, question);
-    default: {
-      const Stay stay(region, home.object_index, *home.object);
-      return static_cast<int32_t>(stay.queue.length());
-    }
+    case Kind::Event:
+      return event::ask(region, home);
+    case Kind::Condition:
+      return condition::ask(region, home);
+    default:  // not with a Stay of no kind: it would enter where somebody died, and repair nothing
+      return static_cast<int32_t>(Status::BadArgument);
   }
 }
 
@@ -135,6 +160,10 @@ void reap_seat(Region& region, const Seat& dead) {
     case Kind::RWLock:
       rwlock::reap(region, seat);
       break;
+    case Kind::SharedValue:
+    case Kind::SharedArray:
+      shared_memory::reap(region, seat);
+      break;
     default:
       lock::reap(region, seat);
       break;
@@ -142,7 +171,7 @@ void reap_seat(Region& region, const Seat& dead) {
 }
 
 void retire_seat(Region& region, Seat& seat) {
-  if (seat.object->kind == Kind::Lock || seat.object->kind == Kind::RLock) {
+  if (is_lock(seat.object->kind)) {
     lock::retire(region, seat);
   } else {
     reap_seat(region, seat);  // it stands for nothing, so nothing is given back
@@ -161,6 +190,9 @@ Status unlink_object(Region& region, Seat& home) {
       return barrier::unlink(region, home);
     case Kind::RWLock:
       return rwlock::unlink(region, home);
+    case Kind::SharedValue:
+    case Kind::SharedArray:
+      return shared_memory::unlink(region, home);
     default:
       return Status::BadArgument;
   }

@@ -14,6 +14,8 @@
 //   Gone      None      the waiter          takes note
 #pragma once
 
+#include <cstddef>
+
 #include "posix/deadline.h"
 #include "region/registry.h"
 #include "status.h"
@@ -26,6 +28,13 @@ enum class OrElse : uint8_t {
   Cancel = 2,  // one last try, then out of the queue
 };
 
+// What a waiter at shared memory has seen of it.
+struct Element {
+  std::byte* memory = nullptr;
+  size_t memory_bytes = 0;
+  uint64_t expected = 0;
+};
+
 struct Attempt {
   Seat* home = nullptr;
   Seat* waiter = nullptr;
@@ -33,6 +42,7 @@ struct Attempt {
   uint32_t units = 1;  // how much of it
   OrElse or_else = OrElse::Leave;
   WaitMode mode = WaitMode::Async;
+  Element element;
 };
 
 // Dispatches to the object's kind.
@@ -43,15 +53,18 @@ Outcome attempt_sync(Region& region, Attempt attempt, Deadline deadline, Deadlin
 
 // Changes that never wait, in the kind's words. BadArgument: not one of this kind's.
 enum class Action : uint32_t {
-  Release = 1,         // Semaphore: units. RWLock: role kRead or kWrite in units
-  Set = 2,             // Event
-  Clear = 3,           // Event
-  Notify = 4,          // Condition: how many at most
-  ActionDone = 5,      // Barrier: the runner's, by its waiter
-  ActionFailed = 6,    // Barrier
-  Abort = 7,           // Barrier
-  Reset = 8,           // Barrier
-  Downgrade = 9,       // RWLock
+  Release = 1,       // Semaphore: units. RWLock: role kRead or kWrite in units
+  Set = 2,           // Event
+  Clear = 3,         // Event
+  Notify = 4,        // Condition: how many at most
+  ActionDone = 5,    // Barrier: the runner's, by its waiter
+  ActionFailed = 6,  // Barrier
+  Abort = 7,         // Barrier
+  Reset = 8,         // Barrier
+  Downgrade = 9,     // RWLock
+  ReleaseUntold =
+      10,  // RWLock: the write side, had as TakenAbandoned, whose taker nobody told of it
+  DowngradeUntold = 11,  // RWLock: the same, of an upgrade
 };
 // >= 0: how many were woken, or 0; else a Status.
 int32_t act(Region& region, Seat& home, Seat* waiter, Action action, uint32_t units);

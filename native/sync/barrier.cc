@@ -21,20 +21,28 @@ class BarrierStay : public Stay {
 
   [[nodiscard]] uint32_t parties() const { return object.parameters.first; }
   [[nodiscard]] Phase phase() const { return static_cast<Phase>(object.barrier.phase); }
-  void enter(Phase phase) { object.barrier.phase = static_cast<uint32_t>(phase); }
+  // Commits what was stored before.
+  void enter(Phase phase) {
+    in_this_order();
+    object.barrier.phase = static_cast<uint32_t>(phase);
+    in_this_order();
+  }
   [[nodiscard]] bool unlinked() const {
     return lock_word::is_unlinked(object.word.load(std::memory_order_acquire));
   }
 
-  // Marks the round, then lets it go. The store of Draining commits it.
-  void release_round() {
+  // Marks the round, then lets it go. The store of Draining commits it; until then the runner's mark stands, so that
+  // its death breaks the barrier.
+  void release_round(TicketRecord& runner) {
     TicketRecord* ticket = queue.head();
     for (uint32_t index = 0; ticket != nullptr && index + 1 < parties(); ++index) {
       ticket->units = code_of(index);
       ticket = region_.ticket(ticket->next);
     }
+    HOLDFAST_POINT("barrier.marked");
     enter(Phase::Draining);
     HOLDFAST_POINT("barrier.draining");
+    runner.held = 0;
     drain();
   }
 
@@ -45,6 +53,11 @@ class BarrierStay : public Stay {
       ticket->units = static_cast<uint32_t>(Outcome::Broken);
       grant(*ticket);
     }
+  }
+
+  // No runner of before releases a round of after.
+  void forget_runners() {
+    for_each_ticket([](TicketRecord& ticket) { ticket.held = 0; });
   }
 
   // A full round is queued (it came while the action of the last one ran): its last party is the runner.
@@ -74,32 +87,42 @@ class BarrierStay : public Stay {
     queue.rebuild();
     switch (phase()) {
       case Phase::Draining:
+        forget_runners();
         drain();
         break;
       case Phase::Broken:
         break_all();
         break;
-      case Phase::Filling:
+      case Phase::Filling:  // who was about to run is dead, and had not begun
+        forget_runners();
+        unmark_all();
+        start_next_round();
+        break;
       case Phase::Acting:
-        repair_round();
+        unmark_all();
+        repair_runner();
         break;
     }
     if (unlinked()) end_all_waits();
     ring_all_on_leaving();
   }
 
-  // Marks that were not committed go. A runner that was being chosen is told.
-  void repair_round() {
-    for_each_ticket([&](TicketRecord& ticket) {
-      if (!WaitQueue::is_queued(ticket)) return;
-      if (phase() == Phase::Acting && ticket.held != 0) {
-        grant(ticket);
-      } else {
-        ticket.units = kUnmarked;
-        ticket.held = 0;
-      }
+  // Marks that were not committed go.
+  void unmark_all() {
+    for_each_ticket([](TicketRecord& ticket) {
+      if (WaitQueue::is_queued(ticket) && ticket.held == 0) ticket.units = kUnmarked;
     });
-    if (phase() == Phase::Filling) start_next_round();
+  }
+
+  // A runner that was being chosen is told. A round without any could never end.
+  void repair_runner() {
+    bool any = false;
+    for_each_ticket([&](TicketRecord& ticket) {
+      if (ticket.held == 0) return;
+      any = true;
+      if (WaitQueue::is_queued(ticket)) grant(ticket);
+    });
+    if (!any) break_all();
   }
 };
 
@@ -122,11 +145,13 @@ Outcome attempt(Region& region, const Attempt& attempt) {
       ticket.mode = attempt.mode;
       return Outcome::Pending;
     }
-    stay.leave_queue(*attempt.waiter);
-    HOLDFAST_POINT("barrier.left");
+    // First the others and itself: were it out of the queue first, its death here would go unnoticed.
     stay.break_all();
+    HOLDFAST_POINT("barrier.left");
+    set_state(ticket, TicketState::None);
     return Outcome::Cancelled;
   }
+  if (attempt.or_else == OrElse::Cancel) return Outcome::Cancelled;  // it is not in
   if (stay.phase() == Phase::Broken) return Outcome::Broken;
   if (stay.phase() == Phase::Filling && stay.queue.length() + 1 == stay.parties()) {
     ticket.held = 1;
@@ -134,6 +159,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
     stay.enter(Phase::Acting);
     return Outcome::RunAction;
   }
+  if (attempt.or_else == OrElse::Leave) return Outcome::Pending;
   ticket.units = kUnmarked;
   ticket.held = 0;
   stay.enqueue(*attempt.waiter, attempt.mode);
@@ -143,15 +169,14 @@ Outcome attempt(Region& region, const Attempt& attempt) {
 Outcome finish(Region& region, Seat& runner, bool done) {
   BarrierStay stay(region, runner);
   const bool runs = runner.ticket->held != 0 && stay.phase() == Phase::Acting;
-  runner.ticket->held = 0;
-  if (!runs) return Outcome::Broken;
-  if (!done) {
-    stay.break_all();
-    return Outcome::Broken;
+  if (runs && done) {
+    HOLDFAST_POINT("barrier.acted");
+    stay.release_round(*runner.ticket);
+    return static_cast<Outcome>(code_of(stay.parties() - 1));
   }
-  HOLDFAST_POINT("barrier.acted");
-  stay.release_round();
-  return static_cast<Outcome>(code_of(stay.parties() - 1));
+  if (runs) stay.break_all();
+  runner.ticket->held = 0;
+  return Outcome::Broken;
 }
 
 void abort(Region& region, Seat& home) {
@@ -161,9 +186,10 @@ void abort(Region& region, Seat& home) {
 
 void reset(Region& region, Seat& home) {
   BarrierStay stay(region, home);
-  // A runner of before must not release a round of after.
-  stay.for_each_ticket([](TicketRecord& ticket) { ticket.held = 0; });
+  // Broken first: who dies in between leaves no round that nobody runs.
   stay.break_all();
+  stay.forget_runners();
+  HOLDFAST_POINT("barrier.resetting");
   stay.enter(Phase::Filling);
 }
 

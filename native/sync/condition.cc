@@ -41,23 +41,33 @@ Outcome attempt(Region& region, const Attempt& attempt) {
     stay.leave_queue(*attempt.waiter);
     return Outcome::Unlinked;
   }
+  if (state == TicketState::Granted && ticket.held == 0) {
+    ticket.held = 1;
+    return Outcome::Taken;
+  }
   switch (attempt.or_else) {
-    case OrElse::Leave:  // was it notified? The notification stays on the ticket until Cancel takes note
+    case OrElse::Leave:
       return state == TicketState::Granted ? Outcome::Taken : Outcome::Pending;
-    case OrElse::Queue:
-      if (state == TicketState::Granted) return Outcome::Taken;
+    case OrElse::Queue:  // of a ticket that was told already: a new wait
+      ticket.held = 0;
       stay.enqueue(*attempt.waiter, attempt.mode);
       return Outcome::Pending;
     case OrElse::Cancel:
       break;
   }
   stay.leave_queue(*attempt.waiter);
+  ticket.held = 0;
   return state == TicketState::Granted ? Outcome::Taken : Outcome::Cancelled;
 }
 
 int32_t notify(Region& region, Seat& home, uint32_t count) {
   ConditionStay stay(region, home);
   return stay.notify(count);
+}
+
+int32_t ask(Region& region, Seat& home) {
+  const ConditionStay stay(region, home);
+  return static_cast<int32_t>(stay.queue.length());
 }
 
 void reap(Region& region, Seat& dead) {
@@ -67,6 +77,7 @@ void reap(Region& region, Seat& dead) {
   if (unused) stay.notify(1);
   HOLDFAST_POINT("condition.passed-on");
   stay.leave_queue(dead);
+  dead.ticket->held = 0;
   stay.retire(dead);
 }
 

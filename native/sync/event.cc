@@ -69,6 +69,11 @@ void clear(Region& region, Seat& home) {
   stay.object.word.fetch_and(~kSet, std::memory_order_acq_rel);
 }
 
+int32_t ask(Region& region, Seat& home) {
+  const EventStay stay(region, home);
+  return static_cast<int32_t>(stay.queue.length());
+}
+
 void reap(Region& region, Seat& dead) {
   EventStay stay(region, dead);
   stay.leave_queue(dead);

@@ -14,6 +14,8 @@ Outcome attempt(Region& region, const Attempt& attempt);
 // Returns how many were woken.
 int32_t set(Region& region, Seat& home);
 void clear(Region& region, Seat& home);
+// How many wait.
+int32_t ask(Region& region, Seat& home);
 void reap(Region& region, Seat& dead);
 Status unlink(Region& region, Seat& home);
 

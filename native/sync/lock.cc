@@ -165,6 +165,9 @@ void abandon(LockStay& stay, AgentSlot agent) {
 enum class OrElse : uint8_t { Leave, Queue, Cancel };
 
 Outcome look_or(Region& region, Seat& seat, OrElse or_else, WaitMode mode) {
+  // What a dead process held is free for whoever asks, also before any keeper has noticed.
+  const AgentSlot owner = lock_word::owner(seat.object->word.load(std::memory_order_relaxed));
+  if (is_dying(region, owner)) static_cast<void>(reap_dead_processes(region));
   LockStay stay(region, seat.object_index, *seat.object);
   TicketRecord& ticket = *seat.ticket;
   for (;;) {
@@ -205,11 +208,6 @@ Outcome look_or(Region& region, Seat& seat, OrElse or_else, WaitMode mode) {
 }  // namespace
 
 Outcome try_acquire(Region& region, Seat& seat) {
-  const Outcome outcome = look_or(region, seat, OrElse::Leave, WaitMode::Sync);
-  // What a dead process held is free for whoever asks, also before the keepers have noticed.
-  const AgentSlot owner = lock_word::owner(seat.object->word.load(std::memory_order_relaxed));
-  if (outcome != Outcome::Pending || !is_dying(region, owner)) return outcome;
-  static_cast<void>(reap_dead_processes(region));
   return look_or(region, seat, OrElse::Leave, WaitMode::Sync);
 }
 
@@ -289,10 +287,11 @@ Status release(Region& region, Seat& seat, Release how) {
     stay.update([](uint32_t) { return 0u; });
     return Status::Ok;
   }
-  if (how == Release::Fair || (word & lock_word::kStarving) != 0) {  // handoff
-    TicketRecord* next = stay.queue.first_starved();
-    if (next == nullptr) next = head;
-    const AgentSlot agent = next->agent.load(std::memory_order_relaxed);
+  TicketRecord* next = stay.queue.first_starved();
+  if (next == nullptr) next = head;
+  const AgentSlot agent = next->agent.load(std::memory_order_relaxed);
+  const bool exists = agent <= lock_word::kOwnerMask && region.process_of(agent) != nullptr;
+  if (exists && (how == Release::Fair || (word & lock_word::kStarving) != 0)) {  // handoff
     const bool was_woken = state_of(*next) == TicketState::Woken;
     const bool others = !is_only_one_queued(stay, *next);
     stay.update([&](uint32_t w) {
@@ -315,7 +314,9 @@ Status release(Region& region, Seat& seat, Release how) {
     stay.tell(*head, TicketState::Woken);
     HOLDFAST_POINT("wake.chosen");
   }
-  stay.update([](uint32_t w) { return lock_word::with_owner(w, 0) | lock_word::kWoken; });
+  stay.update([](uint32_t w) {
+    return (lock_word::with_owner(w, 0) | lock_word::kWoken) & ~lock_word::kStarving;
+  });
   HOLDFAST_POINT("wake.freed");
   return Status::Ok;
 }
@@ -336,8 +337,8 @@ void retire(Region& region, Seat& seat) {
 
 Status unlink(Region& region, Seat& seat, AgentSlot* holder) {
   LockStay stay(region, seat.object_index, *seat.object);
-  const uint32_t seen = stay.update(
-      [](uint32_t w) { return lock_word::owner(w) != 0 ? w : w | lock_word::kUnlinked; });
+  const uint32_t seen =
+      stay.update([](uint32_t w) { return lock_word::owner(w) != 0 ? w : lock_word::kUnlinked; });
   if (lock_word::owner(seen) != 0) {
     *holder = lock_word::owner(seen);
     return Status::InUse;

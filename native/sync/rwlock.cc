@@ -25,6 +25,24 @@ class RWLockStay : public Stay {
     return queue.find([](const TicketRecord& ticket) { return ticket.role == kUpgrade; });
   }
 
+  // The agent's last share is what its upgrade gives: it is no longer there to be released.
+  [[nodiscard]] bool last_share_is_given(AgentSlot agent, uint32_t held) {
+    if ((held & kShares) != 1) return false;
+    if (state().readers == 0) return true;  // granted, and not taken note of yet
+    const TicketRecord* upgrade = queued_upgrade();
+    return upgrade != nullptr && upgrade->agent.load(std::memory_order_relaxed) == agent;
+  }
+
+  // An agent ends that holds a share: its upgrade must not be let in for it once the share is gone.
+  void withdraw_upgrade(AgentSlot agent) {
+    TicketRecord* upgrade = queued_upgrade();
+    if (upgrade == nullptr || upgrade->agent.load(std::memory_order_relaxed) != agent) return;
+    const TicketIndex index = queue.index_of(*upgrade);
+    set_state(*upgrade, TicketState::None);
+    queue.remove(index);
+    HOLDFAST_POINT("rwlock.withdrawn");
+  }
+
   [[nodiscard]] bool free_for(uint32_t role) {
     if (state().writer != 0) return false;
     if (role == kUpgrade) return state().readers == 1;
@@ -155,16 +173,20 @@ Outcome attempt(Region& region, const Attempt& attempt) {
   return Outcome::Cancelled;
 }
 
-Status release(Region& region, Seat& home, uint32_t role) {
+Status release(Region& region, Seat& home, uint32_t role, Release how) {
   RWLockStay stay(region, home);
   uint32_t& held = home.ticket->held;
   if (role == kWrite) {
     if ((held & kWriting) == 0) return Status::NotOwner;
+    if (how == Release::Untold) stay.state().abandoned = 1;
+    in_this_order();
     held &= ~kWriting;
     HOLDFAST_POINT("rwlock.returned");
     stay.state().writer = 0;
   } else {
-    if ((held & kShares) == 0) return Status::NotOwner;
+    if ((held & kShares) == 0 || stay.last_share_is_given(home.agent, held)) {
+      return Status::NotOwner;
+    }
     --held;
     HOLDFAST_POINT("rwlock.returned");
     --stay.state().readers;
@@ -173,10 +195,12 @@ Status release(Region& region, Seat& home, uint32_t role) {
   return Status::Ok;
 }
 
-Status downgrade(Region& region, Seat& home) {
+Status downgrade(Region& region, Seat& home, Release how) {
   RWLockStay stay(region, home);
   uint32_t& held = home.ticket->held;
   if ((held & kWriting) == 0) return Status::NotOwner;
+  if (how == Release::Untold) stay.state().abandoned = 1;
+  in_this_order();
   held = (held & kShares) + 1;
   HOLDFAST_POINT("rwlock.downgraded");
   stay.state().writer = 0;
@@ -195,14 +219,18 @@ int32_t ask(Region& region, Seat& home, Question question) {
 void reap(Region& region, Seat& dead) {
   RWLockStay stay(region, dead);
   TicketRecord& ticket = *dead.ticket;
-  const bool granted_write = state_of(ticket) == TicketState::Granted && ticket.role != kRead;
+  const bool granted = state_of(ticket) == TicketState::Granted;
+  const bool granted_write = granted && ticket.role != kRead;
+  const bool had_any =
+      granted || ticket.held != 0;  // an idle seat that is closed has not: spare the count
   // First the mark, then the hold: who dies in between marks it again.
   if ((ticket.held & kWriting) != 0 || granted_write) stay.state().abandoned = 1;
   HOLDFAST_POINT("rwlock.reaping");
+  if ((ticket.held & kShares) != 0) stay.withdraw_upgrade(dead.agent);
   stay.leave_queue(dead);
   ticket.held = 0;
   stay.retire(dead);
-  stay.count_anew();
+  if (had_any) stay.count_anew();
   stay.let_in();
 }
 

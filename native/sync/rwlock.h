@@ -22,10 +22,15 @@ inline constexpr uint32_t kUpgrade = 3;  // of a share that the agent holds
 
 // TakenAbandoned: a writer died, and no writer was told since.
 Outcome attempt(Region& region, const Attempt& attempt);
-// NotOwner: the agent does not hold that side.
-Status release(Region& region, Seat& home, uint32_t role);
+enum class Release : uint8_t {
+  Plain = 0,
+  Untold =
+      1,  // a writer that was told of an abandonment and does not want the lock: the next one is told
+};
+// NotOwner: the agent does not hold that side, or gives its last share for an upgrade.
+Status release(Region& region, Seat& home, uint32_t role, Release how = Release::Plain);
 // From writer to reader, with nobody in between.
-Status downgrade(Region& region, Seat& home);
+Status downgrade(Region& region, Seat& home, Release how = Release::Plain);
 int32_t ask(Region& region, Seat& home, Question question);
 void reap(Region& region, Seat& dead);
 Status unlink(Region& region, Seat& home);

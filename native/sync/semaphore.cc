@@ -24,15 +24,24 @@ class SemaphoreStay : public Stay {
   void grant_all() {
     for (TicketRecord* head = queue.head(); head != nullptr && head->units <= state().free;
          head = queue.head()) {
-      const TicketIndex index = queue.index_of(*head);
-      state().journal_free = state().free - head->units;
-      state().journal_ticket = index + 1;
+      open_journal(queue.index_of(*head), state().free - head->units);
       HOLDFAST_POINT("semaphore.journaled");
       grant(*head);
       HOLDFAST_POINT("semaphore.granted");
-      state().free = state().journal_free;
-      state().journal_ticket = 0;
+      close_journal();
     }
+  }
+
+  // What a Granted ticket got comes back, for nobody has learned of it. Permits that are not owned.
+  void take_back(Seat& seat) {
+    const uint32_t room =
+        kMaxPermits - state().free;  // others may have released up to the bound meanwhile
+    const uint32_t units = seat.ticket->units < room ? seat.ticket->units : room;
+    open_journal(seat.ticket_index, state().free + units);
+    HOLDFAST_POINT("semaphore.reap-journaled");
+    set_state(*seat.ticket, TicketState::None);
+    HOLDFAST_POINT("semaphore.taken-back");
+    close_journal();
   }
 
   // Owned permits only.
@@ -47,15 +56,37 @@ class SemaphoreStay : public Stay {
   }
 
  private:
-  void repair() {
-    if (state().journal_ticket != 0) {
-      TicketRecord* ticket = region_.ticket(state().journal_ticket - 1);
-      if (ticket != nullptr && WaitQueue::is_queued(*ticket)) {
+  void open_journal(TicketIndex ticket, uint32_t free_then) {
+    state().journal_free = free_then;
+    in_this_order();
+    state().journal_ticket = ticket + 1;
+    in_this_order();
+  }
+  void close_journal() {
+    in_this_order();
+    state().free = state().journal_free;
+    in_this_order();
+    state().journal_ticket = 0;
+    in_this_order();
+  }
+
+  // A grant lowers `free`, a taking back raises it: so the journal tells which of them was cut short.
+  void finish_journal() {
+    TicketRecord* ticket = region_.ticket(state().journal_ticket - 1);
+    if (ticket != nullptr) {
+      const bool takes_back = state().journal_free > state().free;
+      if (takes_back && state_of(*ticket) == TicketState::Granted) {
+        set_state(*ticket, TicketState::None);
+      } else if (!takes_back && WaitQueue::is_queued(*ticket)) {
         set_state(*ticket, TicketState::Granted);
       }
-      state().free = state().journal_free;
-      state().journal_ticket = 0;
     }
+    HOLDFAST_POINT("semaphore.repairing");
+    close_journal();
+  }
+
+  void repair() {
+    if (state().journal_ticket != 0) finish_journal();
     queue.rebuild();
     if (owned()) count_anew();
     if (unlinked()) end_all_waits();
@@ -130,20 +161,14 @@ int32_t ask(Region& region, Seat& home, Question question) {
 void reap(Region& region, Seat& dead) {
   SemaphoreStay stay(region, dead);
   const bool granted = state_of(*dead.ticket) == TicketState::Granted;
-  if (granted && !stay.owned()) {
-    // It never learned of its permits: they are nobody's.
-    stay.state().journal_free = stay.state().free + dead.ticket->units;
-    stay.state().journal_ticket = dead.ticket_index + 1;
-    HOLDFAST_POINT("semaphore.reap-journaled");
-    set_state(*dead.ticket, TicketState::None);
-    stay.state().free = stay.state().journal_free;
-    stay.state().journal_ticket = 0;
-  }
+  const bool had_any =
+      granted || dead.ticket->held != 0;  // an idle seat that is closed has not: spare the count
+  if (granted && !stay.owned()) stay.take_back(dead);
   stay.leave_queue(dead);
   dead.ticket->held = 0;
   HOLDFAST_POINT("semaphore.reaped");
   stay.retire(dead);
-  if (stay.owned()) stay.count_anew();
+  if (stay.owned() && had_any) stay.count_anew();
   stay.grant_all();
 }
 

@@ -3,7 +3,8 @@
 // Owned permits: the truth is what the tickets say. free = permits - sum(held, and units of who is Granted), so a
 // death gives back whatever its tickets stood for, and a repair counts anew.
 // Permits that are not owned: `free` itself is the truth. A grant changes it and a ticket, so it is written down
-// first (journal), and done again by the repair if it was cut short.
+// first (journal), and done again by the repair if it was cut short. So is the way back from a granted ticket whose
+// agent died before it took note.
 #pragma once
 
 #include "sync/attempt.h"

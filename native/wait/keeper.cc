@@ -27,8 +27,7 @@ bool AsyncWait::was_told() const {
 bool AsyncWait::worth_a_look() const {
   if (was_told()) return true;
   const ObjectRecord& object = *seat->object;
-  return (object.kind == Kind::Lock || object.kind == Kind::RLock) &&
-         lock_word::owner(object.word.load(std::memory_order_acquire)) == 0;
+  return is_lock(object.kind) && lock_word::owner(object.word.load(std::memory_order_acquire)) == 0;
 }
 
 Status Keeper::start(const std::string& name_space, mode_t mode, std::string* detail) {
@@ -93,7 +92,7 @@ void Keeper::run() {
     claimed_.notify_all();
   }
   if (claim != Status::Ok) return;
-  const FutexWord& doorbell = region_.process(region_.self().index)->doorbell;
+  const FutexWord& doorbell = region_.self_record().doorbell;
   int64_t looked_ns = monotonic_ns();
   for (;;) {
     const uint32_t rung = doorbell.load(std::memory_order_acquire);  // SYNC POINT: doorbell
@@ -130,7 +129,7 @@ void Keeper::sleep(uint32_t doorbell_seen, int64_t look_again_ns) {
   FutexWatch watches[kMaxFutexWatches];
   size_t used = 0;
   const ProcessIndex me = region_.self().index;
-  watches[used++] = {&region_.process(me)->doorbell, doorbell_seen};
+  watches[used++] = {&region_.self_record().doorbell, doorbell_seen};
   if (watches_lives_.load(std::memory_order_relaxed)) {
     // Next in slot order, round the ring: everybody has watchers, whatever the number of processes.
     const uint32_t count = region_.process_limit();
@@ -171,7 +170,7 @@ void Keeper::remove_loop(LoopAgent& loop) {
   (loop.previous_ != nullptr ? loop.previous_->next_ : loops_) = loop.next_;
   if (loop.next_ != nullptr) loop.next_->previous_ = loop.previous_;
   loop.previous_ = loop.next_ = nullptr;
-  loop.first_ = nullptr;
+  loop.first_ = loop.last_ = nullptr;
 }
 
 void Keeper::watch(LoopAgent& loop, AsyncWait& wait) {
@@ -180,21 +179,22 @@ void Keeper::watch(LoopAgent& loop, AsyncWait& wait) {
   {
     const std::lock_guard lock(mutex_);
     first = loop.first_ == nullptr;
-    wait.previous = nullptr;
-    wait.next = loop.first_;
-    if (wait.next != nullptr) wait.next->previous = &wait;
-    loop.first_ = &wait;
+    // At the end: waits that end together are told of in the order in which they began.
+    wait.previous = loop.last_;
+    wait.next = nullptr;
+    (wait.previous != nullptr ? wait.previous->next : loop.first_) = &wait;
+    loop.last_ = &wait;
     wait.listed = true;
   }
   // It may sleep without a time-out: from now on it must look for itself.
-  if (first) ring_doorbell(*region_.process(region_.self().index));
+  if (first) ring_doorbell(region_.self_record());
 }
 
 void Keeper::unwatch(LoopAgent& loop, AsyncWait& wait) {
   if (!wait.listed) return;
   const std::lock_guard lock(mutex_);
   (wait.previous != nullptr ? wait.previous->next : loop.first_) = wait.next;
-  if (wait.next != nullptr) wait.next->previous = wait.previous;
+  (wait.next != nullptr ? wait.next->previous : loop.last_) = wait.previous;
   wait.previous = wait.next = nullptr;
   wait.listed = false;
 }

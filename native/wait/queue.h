@@ -43,6 +43,19 @@ class WaitQueue {
   void remove(TicketIndex index);
   [[nodiscard]] TicketIndex index_of(const TicketRecord& ticket) const;
 
+  // Takes everybody out, and calls `out(ticket)` for each before. A scribbled list ends too.
+  template <typename Out>
+  void drain(Out out) {
+    for (uint32_t left = Region::count(region_.header().tickets); left > 0; --left) {
+      TicketRecord* ticket = head();
+      if (ticket == nullptr) break;
+      out(*ticket);
+      object_.queue_head = ticket->next;
+      ticket->previous = ticket->next = kNone;
+    }
+    object_.queue_head = object_.queue_tail = kNone;
+  }
+
   // Truth -> index: every ticket of the object that is Waiting or Woken, in seq order.
   void rebuild();
 

@@ -1,5 +1,7 @@
 #include "wait/reaper.h"
 
+#include <ctime>
+
 #include "posix/fault.h"
 #include "sync/attempt.h"
 #include "wait/ring.h"
@@ -55,6 +57,30 @@ bool reap_dead_processes(Region& region) {
     }
   }
   return dying;
+}
+
+namespace {
+
+bool any_is_being_reaped(Region& region) {
+  for (ProcessIndex index = 0; index < region.process_limit(); ++index) {
+    ProcessRecord* process = region.process(index);
+    if (process != nullptr &&
+        process->state.load(std::memory_order_acquire) == ProcessState::Dead) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+void settle_deaths(Region& region) {
+  constexpr int kLooks = 100;
+  for (int look = 0; look < kLooks; ++look) {
+    if (!reap_dead_processes(region) && !any_is_being_reaped(region)) return;
+    const timespec nap{0, 100'000};
+    ::nanosleep(&nap, nullptr);
+  }
 }
 
 bool is_dying(Region& region, AgentSlot agent) {

@@ -11,6 +11,9 @@ namespace holdfast {
 // runs, so that it cannot be reaped yet; look again in a moment. Blocks for guards only.
 bool reap_dead_processes(Region& region);
 
+// The same, and for a few milliseconds waits for who is dying or being reaped by another.
+void settle_deaths(Region& region);
+
 // Whether the agent's process is dead or dying.
 [[nodiscard]] bool is_dying(Region& region, AgentSlot agent);
 

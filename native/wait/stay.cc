@@ -36,11 +36,7 @@ void Stay::grant(TicketRecord& ticket) {
 }
 
 void Stay::end_all_waits() {
-  while (TicketRecord* ticket = queue.head()) {
-    const TicketIndex index = queue.index_of(*ticket);
-    set_state(*ticket, TicketState::Gone);
-    queue.remove(index);
-  }
+  queue.drain([](TicketRecord& ticket) { set_state(ticket, TicketState::Gone); });
   ring_all_on_leaving();
 }
 

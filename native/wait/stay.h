@@ -17,6 +17,10 @@ inline void set_state(TicketRecord& ticket, TicketState state) {
   ticket.state.store(static_cast<uint32_t>(state), std::memory_order_release);
 }
 
+// Between two plain stores of which a death may leave only the first. A death keeps the order of the program's
+// instructions; this keeps the compiler from another one.
+inline void in_this_order() { std::atomic_signal_fence(std::memory_order_seq_cst); }
+
 class Stay {
  public:
   Stay(Region& region, ObjectIndex index, ObjectRecord& object)
