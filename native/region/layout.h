@@ -20,7 +20,7 @@
 namespace holdfast {
 
 inline constexpr char kMagic[8] = {'H', 'O', 'L', 'D', 'F', 'A', 'S', 'T'};
-inline constexpr uint32_t kLayoutVersion = 1;
+inline constexpr uint32_t kLayoutVersion = 2;
 inline constexpr uint32_t kByteOrderMark = 0x01020304;
 inline constexpr size_t kCacheLine = 64;
 inline constexpr size_t kMappedRange = size_t{1} << 30;  // address space, not memory

@@ -3,6 +3,7 @@
 // thread: what it forks inherits descriptors, and a thread does not come along.
 #pragma once
 
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -166,6 +167,41 @@ class Gate {
  private:
   Signal arrived_;
   Signal open_;
+};
+
+// Where children rest who have done their part, until the last one has or is dead: an end before would be noticed
+// by the others, and might help them along.
+class Rest {
+ public:
+  Rest() {
+    if (::pipe2(working_, O_CLOEXEC) != 0) std::abort();
+  }
+  Rest(const Rest&) = delete;
+  Rest& operator=(const Rest&) = delete;
+  ~Rest() {
+    ::close(working_[0]);
+    close_mine();
+  }
+  void rest() {  // in a child
+    close_mine();
+    end_.await();
+  }
+  void end_when_nobody_works(unsigned children) {  // in the driver, once
+    close_mine();
+    char none;
+    while (::read(working_[0], &none, 1) < 0 && errno == EINTR) {
+    }
+    end_.raise(children);
+  }
+
+ private:
+  void close_mine() {
+    if (working_[1] >= 0) ::close(working_[1]);
+    working_[1] = -1;
+  }
+
+  int working_[2];  // the writing end is open in whoever has not done its part
+  Signal end_;
 };
 
 }  // namespace processes

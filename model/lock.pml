@@ -1,0 +1,511 @@
+/* The lock's protocol: word, guard, tickets, wake-ups, and a death at every step. See README.md.
+ *
+ *   spin -a -DN=3 lock.pml && cc -O2 -DSAFETY -DCOLLAPSE -o pan pan.c && ./pan -m1000000
+ *
+ * One transition is one store or one compare-and-swap, and at each the process may die instead. Where a transition
+ * changes more than that, the rest is ghost, or cannot be seen by anyone else, and a comment says why.
+ * Agents are slots 1..N; each loops over ROUNDS acquisitions. M_... switches break the protocol on purpose. */
+#ifndef N
+#define N 3          /* agents, 2 to 4 */
+#endif
+#ifndef ROUNDS
+#define ROUNDS 1     /* acquisitions of each agent */
+#endif
+#ifndef DEATHS
+#define DEATHS 1     /* of agents and of the reaper together */
+#endif
+#ifndef BIRTHS
+#define BIRTHS 0     /* slots used again by a new agent */
+#endif
+#ifndef GIVEUPS
+#define GIVEUPS 0    /* waits cut short by a time-out, an abort or a self-look */
+#endif
+#ifndef FAIRS
+#define FAIRS 0      /* releases that hand over although nobody starves */
+#endif
+#ifndef STARVES
+#define STARVES 1    /* waiters that wait long enough to starve */
+#endif
+#ifndef UNLINKS
+#define UNLINKS 0    /* removals of the object, instead of an acquisition */
+#endif
+
+#ifndef REAPERS
+#define REAPERS 1    /* 1 or 2 at a time, never two for the same dead agent */
+#endif
+#define DIED  (N + REAPERS + 1)  /* the guard's holder is dead: what EOWNERDEAD says; the reapers come before */
+#define B(i)  (1 << (i))
+
+mtype = { NONE, WAITING, WOKEN, GRANTED, GONE };
+
+/* The word. All of it changes in one compare-and-swap; every flag only under the guard. */
+byte owner; bool W, K, S, A, U;
+
+/* The guard, and whether its holder was inside a change (the "guard holder" word). */
+byte guard; bool inside;
+
+/* Tickets. seq and starved mean nothing unless the ticket is queued: they are zeroed with it to save states. */
+mtype st[N + 1] = NONE;
+byte seq[N + 1];
+byte starved;        /* bit set */
+byte linked;         /* bit set: the queue list, only an index, in seq order */
+byte rung = 255;     /* bit set: clear while the ticket's agent sleeps on its state */
+
+byte dead;           /* bit set: its process is dead, and not yet reaped to the end */
+byte corpse;         /* bit set: its slot is not free yet. A slot is free a little before the reaping ends */
+byte reaping;        /* bit set: somebody holds the dead one's life mutex */
+
+/* Ghosts */
+byte cs;             /* who is in the critical section */
+bool must;           /* an agent died in there and nobody was told yet */
+bool due;            /* a dead agent was the owner and nobody was told yet: telling is right */
+byte done, begun, deaths, births, giveups, fairs, starves, unlinks;
+hidden byte i_, h_;
+
+#if N == 2
+#define SOME(p)  (p(1) || p(2))
+#define MASK(p)  (p(1) * B(1) + p(2) * B(2))
+#elif N == 3
+#define SOME(p)  (p(1) || p(2) || p(3))
+#define MASK(p)  (p(1) * B(1) + p(2) * B(2) + p(3) * B(3))
+#else
+#define SOME(p)  (p(1) || p(2) || p(3) || p(4))
+#define MASK(p)  (p(1) * B(1) + p(2) * B(2) + p(3) * B(3) + p(4) * B(4))
+#endif
+#define is_queued(i)   (st[i] == WAITING || st[i] == WOKEN)
+#define is_woken(i)    (st[i] == WOKEN)
+#define is_granted(i)  (st[i] == GRANTED)
+#define to_ring(i)     (st[i] == WOKEN || st[i] == GRANTED || st[i] == GONE)
+#define linked_woken(i) ((linked & B(i)) && st[i] == WOKEN)
+#define queued_owner(i) (owner == i && is_queued(i))
+
+#ifdef NO_INVARIANTS  /* to see a mutation break the property itself, not only an invariant */
+#define word_ok() skip
+#define free_ok() skip
+#else
+/* I4, I5 and the owner's part of I7 hold at every point. */
+inline word_ok() { assert(!S || owner != 0); assert(!A || owner == 0); assert(!U || owner == 0) }
+/* I1, I2, I3, I6, I7: wherever the guard is free. */
+inline free_ok() {
+  if
+  :: guard == 0 ->
+     assert(!SOME(queued_owner));
+     assert(!SOME(is_queued) || W); assert(!W || SOME(is_queued) || deaths > 0);
+     assert(linked == MASK(is_queued));
+     assert(!K || SOME(is_woken));
+     assert(!U || !SOME(is_queued));
+     assert(owner != 0 || !SOME(is_queued) || SOME(is_woken))
+  :: else
+  fi;
+  word_ok()
+}
+#endif
+
+/* What the kernel does at a death, and ghosts. */
+inline die() {
+  deaths++;
+  if :: guard == me -> guard = DIED :: else fi;
+  if
+  :: me > N -> reaping = reaping & ~B(d)
+  :: else ->
+     dead = dead | B(me); corpse = corpse | B(me); rung = rung | B(me);
+     if :: cs == me -> cs = 0; must = true :: else fi;
+     if :: owner == me -> due = true :: else fi
+  fi;
+  n = 0; t = 0; bell = 0; told = false; fair = false; was_woken = false; why = 0; d = 0
+}
+/* A slot's next agent does not die before its last one is reaped to the end: "dead" has one bit for both. */
+#define MAY_DIE (deaths < DEATHS && !(dead & B(me)))
+#define DIES    :: d_step { MAY_DIE -> die() }; goto died
+#define STEP(...)  if :: d_step { __VA_ARGS__; word_ok() } DIES fi
+
+#define GUARD_FREE (guard == 0 || guard == DIED)
+
+inline enter_guard() {
+  if
+  :: d_step { GUARD_FREE && !inside -> guard = me; inside = true }
+#ifdef M_NO_REPAIR
+  :: d_step { GUARD_FREE && inside -> guard = me }
+#else
+  :: d_step { GUARD_FREE && inside -> guard = me }; repair()
+#endif
+  :: d_step { GUARD_FREE && MAY_DIE -> guard = me; die() }; goto died  /* before it says that it is inside */
+  fi
+}
+/* "inside" is read by the guard's next holder only, so both stores may be one transition with a death before, between. */
+inline leave_guard() {
+  if
+  :: d_step { inside = false; guard = 0; free_ok() }
+  :: d_step { MAY_DIE -> inside = false; die() }; goto died
+  DIES
+  fi
+}
+
+/* h_ = first of the list; with a bit set other than 0: first of those in it, if any */
+inline first_of(only) {
+  h_ = 0; i_ = 1;
+  do
+  :: i_ > N -> break
+  :: else ->
+     if
+     :: (linked & B(i_)) && (h_ == 0 || ((only & B(i_)) && !(only & B(h_))) ||
+        (seq[i_] < seq[h_] && ((only & B(i_)) || !(only & B(h_))))) -> h_ = i_
+     :: else
+     fi;
+     i_++
+  od;
+  i_ = 0
+}
+inline last_seq() {
+  h_ = 0; i_ = 1;
+  do
+  :: i_ > N -> break
+  :: else -> if :: is_queued(i_) && seq[i_] > h_ -> h_ = seq[i_] :: else fi; i_++
+  od;
+  i_ = 0
+}
+inline set_state(i, s) {
+  st[i] = s;
+  if :: s == WAITING || s == WOKEN :: else -> seq[i] = 0; starved = starved & ~B(i) fi
+}
+
+/* I6 again, after the list or the owner changed. The owner is read in one step and used in the next. */
+inline fix() {
+  if
+  :: (owner == 0 && linked != 0 && !SOME(linked_woken)) ->
+     STEP(first_of(0); st[h_] = WOKEN; bell = bell | B(h_); h_ = 0);       /* fix.choose */
+     STEP(K = true)                                                        /* fix.woken */
+  :: else
+  fi
+}
+inline restore_flags() { STEP(W = (linked != 0); K = SOME(linked_woken)) }
+/* The owner is dead, or was told of an abandonment and does not want the lock. */
+inline abandon(who) {
+  if
+  :: owner == who ->
+#ifdef M_REAP_FORGETS
+     STEP(owner = 0; S = false)
+#elif defined(M_REAP_KEEPS_S)
+     STEP(owner = 0; A = true)
+#else
+     STEP(owner = 0; A = true; S = false)                                  /* reap.release */
+#endif
+  :: owner != who
+  fi;
+  restore_flags();
+#ifndef M_NO_FIX
+  fix()
+#else
+  skip
+#endif
+}
+inline end_all_waits() {
+  do
+  :: linked == 0 -> break
+  :: linked != 0 ->
+     STEP(first_of(0); t = h_; h_ = 0; set_state(t, GONE));                /* unlink.gone */
+     STEP(linked = linked & ~B(t); t = 0)
+  od;
+  STEP(W = false; K = false; bell = bell | MASK(to_ring))
+}
+/* The tickets are the truth. Nobody reads the list before the repair is over, so it is rebuilt in one step. */
+inline repair() {
+  STEP(linked = MASK(is_queued));                                          /* repair.list */
+  t = owner;
+  if
+  :: t != 0 && is_queued(t) ->
+     STEP(set_state(t, GRANTED));                                          /* repair.deliver */
+     STEP(linked = linked & ~B(t))
+  :: else
+  fi;
+  STEP(t = 0; S = false);
+  restore_flags();
+#if UNLINKS > 0 && !defined(M_REPAIR_KEEPS_QUEUE)
+  if :: U -> end_all_waits() :: !U fi;
+#endif
+  fix();
+  bell = bell | MASK(to_ring)
+}
+/* After the guard is left, in any order. Ringing a ticket whose agent does not sleep does nothing. */
+inline ring() {
+  do
+  :: bell == 0 -> break
+  :: d_step { bell & 2 -> rung = rung | 2; bell = bell & ~2 }
+  :: d_step { bell & 4 -> rung = rung | 4; bell = bell & ~4 }
+  :: d_step { bell & 8 -> rung = rung | 8; bell = bell & ~8 }
+  :: d_step { bell & 16 -> rung = rung | 16; bell = bell & ~16 }
+  :: d_step { bell != 0 && MAY_DIE -> die() }; goto died
+  od
+}
+
+#define MY_TURN (begun >= me - 1)  /* agents are alike: the first steps come in slot order, to save states */
+#define FREE_FOR_ALL (owner == 0 && !S && !A && !U)
+#ifdef M_K_STAYS
+#define K_OFF skip
+#else
+#define K_OFF K = false
+#endif
+
+proctype Agent(byte me) {
+  byte n, t, bell, why, d; bool told, fair, was_woken;
+
+round:
+  if
+  :: n == ROUNDS -> goto finished
+  :: else
+  fi;
+  if
+  :: d_step { MY_TURN && FREE_FOR_ALL -> if :: begun < me -> begun = me :: else fi; owner = me; free_ok() }; goto enter  /* fast.acquire */
+  :: d_step { MY_TURN && !FREE_FOR_ALL -> if :: begun < me -> begun = me :: else fi }; goto slow
+  :: d_step { MY_TURN && MAY_DIE -> if :: begun < me -> begun = me :: else fi; die() }; goto died
+#if UNLINKS > 0
+  :: d_step { MY_TURN && unlinks < UNLINKS -> if :: begun < me -> begun = me :: else fi; unlinks++ }; goto unlink
+#endif
+  fi;
+
+slow: /* why: 0 look, 1 the last look before giving up, 2 an abort */
+  enter_guard();
+  if
+  :: st[me] == GRANTED -> STEP(set_state(me, NONE)); goto have  /* look.granted */
+  :: st[me] != GRANTED && U -> goto gone
+  :: st[me] != GRANTED && !U
+  fi;
+  if
+  :: why == 0 && is_queued(me) && starves < STARVES && !(starved & B(me)) -> STEP(starves++; starved = starved | B(me)) /* look.starved */
+  :: true
+  fi;
+  if
+  :: d_step { owner == 0 ->                                    /* look.take */
+       owner = me; told = A; S = false;
+#ifndef M_A_STAYS
+       A = false;
+#endif
+       if :: st[me] == WOKEN -> K = false :: else fi;
+       W = ((linked & ~B(me)) != 0); word_ok() }
+  :: owner != 0 && why != 0 -> goto retract
+  :: d_step { owner != 0 && why == 0 ->                        /* look.note */
+#ifndef M_NOTE_BLIND
+       W = true;
+#endif
+       if :: st[me] == WOKEN -> K_OFF :: else fi;
+       if :: starved & B(me) -> S = true :: else fi; word_ok() }; goto noted
+  DIES
+  fi;
+  if :: is_queued(me) -> STEP(set_state(me, NONE)); STEP(linked = linked & ~B(me)) :: else fi;  /* dequeue */
+have:
+  leave_guard(); ring();
+  if
+  :: why == 2 && !told -> why = 0; goto leave                  /* nobody wants it any more */
+#ifdef M_ABORT_FORGETS
+  :: why == 2 && told -> told = false; why = 0; goto leave
+#else
+  :: why == 2 && told -> goto untold
+#endif
+  :: why != 2 -> why = 0; goto enter
+  fi;
+
+noted:
+#ifdef M_NOTE_BLIND
+  STEP(W = true);
+#endif
+  if
+  :: st[me] == WOKEN -> STEP(st[me] = WAITING)
+  :: st[me] == WAITING
+  :: st[me] == NONE ->
+     STEP(last_seq(); seq[me] = h_ + 1; h_ = 0);               /* enqueue.seq; starved is cleared with it, unseen while unpublished */
+     STEP(st[me] = WAITING);                                   /* enqueue.publish */
+     STEP(linked = linked | B(me))                             /* enqueue.link */
+  fi;
+  leave_guard(); ring();
+
+park: /* A wait that will be cut short is one that never sleeps: so no way out of a sleep can hide a wake-up that is missing. */
+  if
+#ifdef M_SLEEP_BLIND
+  :: st[me] == WAITING -> STEP(rung = rung & ~B(me)); goto asleep
+#else
+  :: d_step { st[me] == WAITING -> rung = rung & ~B(me) }; goto asleep   /* futex: compare and sleep */
+#endif
+#ifdef UNGUARDED  /* allowed, though lock.cc consumes a grant in a look, under the guard */
+  :: d_step { st[me] == GRANTED -> set_state(me, NONE) }; goto enter
+#endif
+#ifdef M_FAST_WITH_TICKET
+  :: d_step { st[me] == WOKEN && FREE_FOR_ALL -> owner = me }; goto enter
+#endif
+  :: st[me] != WAITING -> goto slow
+  :: d_step { giveups < GIVEUPS -> giveups++ };
+     if :: why = 1 :: why = 2 :: skip fi; goto slow
+  DIES
+  fi;
+asleep:
+  (rung & B(me)); goto park;
+
+retract: /* cancel, in the guard */
+  if
+  :: is_queued(me) ->
+     STEP(set_state(me, NONE));                                /* cancel.retract */
+     STEP(linked = linked & ~B(me))                            /* cancel.unlink */
+  :: else
+  fi;
+  restore_flags();
+#ifndef M_CANCEL_DROPS_WOKEN
+  fix();                                                       /* the holder may have left by the fast path, trusting in my wake */
+#endif
+  leave_guard(); ring(); why = 0; goto next;
+
+untold:
+  enter_guard(); abandon(me); leave_guard(); ring(); told = false; why = 0; goto next;
+
+enter:
+  if
+  :: d_step {
+       assert(owner == me); assert(cs == 0);                   /* one owner */
+       assert(!must || told);                                  /* an abandonment is not lost */
+       assert(!told || due);                                   /* nor told twice */
+       cs = me; must = false; if :: told -> due = false :: else fi; told = false }
+  DIES
+  fi;
+leave:
+  if
+  :: d_step { !S && (!W || K) -> assert(owner == me); cs = 0; owner = 0; free_ok() }; goto next  /* fast.release */
+  :: d_step { !(!S && (!W || K)) -> cs = 0 }
+#if FAIRS > 0
+  :: d_step { fairs < FAIRS -> fairs++; fair = true; cs = 0 }
+#endif
+  DIES
+  fi;
+
+  enter_guard();
+  assert(owner == me);
+  if
+  :: linked == 0 -> STEP(owner = 0; W = false; K = false; S = false)
+  :: linked != 0 && (S || fair) ->
+#ifdef M_GRANT_FIRST
+     STEP(first_of(starved); t = h_; h_ = 0; set_state(t, GRANTED));
+     STEP(owner = t; S = false; K = false; W = ((linked & ~B(t)) != 0); if :: dead & B(t) -> due = true :: else fi);
+#else
+     STEP(first_of(starved); t = h_; h_ = 0; owner = t; S = false; W = ((linked & ~B(t)) != 0);
+       if :: st[t] == WOKEN -> K = false :: else fi; if :: dead & B(t) -> due = true :: else fi);  /* handoff.commit */
+     STEP(set_state(t, GRANTED));                              /* handoff.grant */
+#endif
+     STEP(linked = linked & ~B(t); bell = bell | B(t); t = 0)  /* handoff.dequeue */
+  :: linked != 0 && !S && !fair ->
+     if
+     :: K -> STEP(owner = 0)
+     :: !K ->
+#ifdef M_NO_WAKE
+        STEP(owner = 0)
+#else
+        STEP(first_of(0); st[h_] = WOKEN; bell = bell | B(h_); h_ = 0);  /* wake.choose */
+        STEP(owner = 0; K = true)                              /* wake.free */
+#endif
+     fi
+  fi;
+  leave_guard(); ring(); fair = false; goto next;
+
+#if UNLINKS > 0
+unlink:
+  enter_guard();
+  if
+  :: d_step { owner == 0 -> U = true }                          /* unlink.mark */
+  :: owner != 0 -> goto unlinked
+  DIES
+  fi;
+  end_all_waits();
+unlinked:
+  leave_guard(); ring(); goto next;
+#endif
+
+gone: /* look.gone */
+  if :: st[me] != NONE -> STEP(set_state(me, NONE)); STEP(linked = linked & ~B(me)) :: else fi;
+  leave_guard(); ring(); why = 0;
+
+next:
+#ifdef M_FAST_WITH_TICKET
+  if :: st[me] != NONE -> why = 2; goto slow :: else fi;
+#endif
+  n++; goto round;
+
+died:
+  if /* the slot is free: a new agent, whose ticket is a new one */
+  :: d_step { !(corpse & B(me)) && births < BIRTHS -> births++;
+#ifdef M_REUSE_EARLY
+       set_state(me, NONE)
+#else
+       assert(st[me] == NONE && !(linked & B(me)) && owner != me)
+#endif
+     }; goto round
+  :: !(corpse & B(me)) && births >= BIRTHS
+  fi;
+finished:
+  if :: d_step { n = 0; done++ } fi  /* spin refuses a label on a d_step */
+}
+
+/* Whoever holds the dead one's life mutex. When it dies, another one begins again, from the start. */
+#define DUE (dead & ~reaping)
+inline take_up() {
+#ifdef M_REUSE_EARLY
+  corpse = corpse & ~B(d);
+#endif
+  reaping = reaping | B(d)
+}
+proctype Reaper(byte me) {
+  byte n, t, bell, why, d; bool told, fair, was_woken;
+died:
+  do
+  :: d_step { done == N && dead == 0 && reaping == 0 ->
+       assert(owner == 0 && cs == 0 && guard == 0 && !SOME(is_queued)); free_ok();
+       assert(!must || A || U); assert(!A || due) }; break
+  :: DUE != 0 ->
+     if
+     :: d_step { DUE & B(1) -> d = 1; take_up() }
+     :: d_step { DUE & B(2) -> d = 2; take_up() }
+     :: d_step { DUE & B(3) -> d = 3; take_up() }
+     :: d_step { DUE & B(4) -> d = 4; take_up() }
+     :: DUE == 0 -> goto died  /* another reaper was faster */
+     fi;
+#ifdef M_REUSE_EARLY
+     if
+     :: true ->
+#else
+     if
+     :: corpse & B(d) ->
+#endif
+        enter_guard();
+        if
+        :: is_queued(d) ->
+           STEP(set_state(d, NONE));                           /* reap.ticket */
+           STEP(linked = linked & ~B(d))
+        :: else -> STEP(set_state(d, NONE))
+        fi;
+        abandon(d);
+        leave_guard(); ring();
+        STEP(corpse = corpse & ~B(d))                          /* reap.free-slot */
+     :: else                                                   /* the reaper before this one came so far */
+     fi;
+#ifndef M_NO_RERING
+#ifdef M_RERING_LISTED
+     bell = MASK(to_ring) & linked;
+#elif defined(M_RERING_NOT_GONE)
+     bell = MASK(is_woken) | MASK(is_granted);
+#else
+     bell = MASK(to_ring);                                          /* the dead one may have died before wake.ring */
+#endif
+     ring();
+#endif
+     if :: d_step { dead = dead & ~B(d); reaping = reaping & ~B(d); d = 0 } DIES fi                     /* reap.free-process */
+  od
+}
+
+init { atomic {
+  run Agent(1); run Agent(2);
+#if N > 2
+  run Agent(3);
+#endif
+#if N > 3
+  run Agent(4);
+#endif
+  run Reaper(N + 1);
+#if REAPERS > 1
+  run Reaper(N + 2);
+#endif
+} }

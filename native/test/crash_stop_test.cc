@@ -1,0 +1,282 @@
+// Processes that are stopped, or dying and not dead yet: nothing of theirs is given back, and nobody else may hang
+// for it.
+
+#include "crash_crew.h"
+
+using namespace crash;
+
+// Stopped, not dead: nothing is given back, and nobody else may hang for it.
+TEST(who_was_to_wake_a_waiter_is_stopped) {
+  const Place place;
+  unsigned fired = 0;
+  for (int i = 0; i < 12 && fired < 3 && !some_hung; ++i) {
+    Random random(next_seed());
+    Round round = one_death(place, "wake.ring", random);
+    round.seed = random.next();
+    round.arms[0].action = FaultAction::Stop;
+    round.slices = true;
+    processes::Shared<Board> board;
+    processes::Gate gate;
+    Crew crew(round);
+    for (unsigned member = 0; member < round.members; ++member) {
+      crew.add([&](unsigned number) {
+        Member& self = make_member(round, *board, number);
+        const bool joined = self.join();
+        gate.pass();
+        if (!joined) return;
+        self.arm();
+        self.run_sections(round.sections);
+        self.leave();
+      });
+    }
+    gate.open_for(round.members);
+    const unsigned victim = round.arms[0].member;
+    const bool stopped = crew.stops(victim);
+    crew.join_all_but(victim);
+    if (stopped) {
+      ++fired;
+      ::kill(crew.pid(victim), SIGCONT);
+      crew.join_one(victim);
+    }
+    inspect(round, *board, crew, 0, 0);
+  }
+  CHECK(some_hung || fired > 0);
+}
+
+namespace {
+
+// 0 holds the lock; `stopped` waits for it and is stopped; then 0 goes on as `then` says, the
+// others run their sections to the end, and only then the stopped one is let go.
+template <typename Then>
+void run_with_a_stopped_waiter(Round& round, unsigned stopped, int least, int most, Then then) {
+  round.slices = round.patient = true;  // a lock handed to who is stopped stays there
+  processes::Shared<Board> board;
+  processes::Gate gate;
+  processes::Signal queued;
+  processes::Signal others_go;
+  Crew crew(round);
+  for (unsigned i = 0; i < round.members; ++i) {
+    crew.add([&](unsigned number) {
+      Member& self = make_member(round, *board, number);
+      const bool joined = self.join();
+      if (joined && number == 0) CHECK(!self.acquire());
+      gate.pass();
+      if (!joined) return;
+      self.arm();
+      if (number == 0) {
+        self.say("wait for the waiter");
+        while (self.seat().object->queue_head == kNone) ::sched_yield();
+        queued.raise();
+        others_go.await();
+        then(self);
+      } else if (number != stopped) {
+        others_go.await();
+      }
+      self.run_sections(round.sections);
+      self.leave();
+    });
+  }
+  gate.open_for(round.members);
+  queued.await();
+  ::kill(crew.pid(stopped), SIGSTOP);
+  CHECK(crew.stops(stopped));
+  others_go.raise(round.members - 1);
+  crew.join_all_but(stopped);
+  ::kill(crew.pid(stopped), SIGCONT);
+  crew.join_one(stopped);
+  inspect(round, *board, crew, least, most);
+}
+
+}  // namespace
+
+TEST(a_waiter_is_stopped_and_then_woken) {
+  const Place place;
+  for (unsigned stopped = 1; stopped < 4 && !some_hung; ++stopped) {
+    Round round;
+    round.name_space = place.name();
+    round.seed = next_seed();
+    run_with_a_stopped_waiter(round, stopped, 0, 0, [](Member& holder) {
+      holder.section(false);
+      CHECK_EQ(lock::release(holder.region(), holder.seat(), lock::Release::Plain), Status::Ok);
+    });
+  }
+}
+
+// The kernel tells one watcher of a death, and it may be the one that is stopped.
+TEST(a_keeper_is_stopped_and_then_a_holder_dies) {
+  const Place place;
+  for (unsigned stopped = 1; stopped < 4 && !some_hung; ++stopped) {
+    Round round;
+    round.name_space = place.name();
+    round.seed = next_seed();
+    round.arms = {{0, "test.critical"}};
+    run_with_a_stopped_waiter(round, stopped, 1, 1, [](Member& holder) { holder.section(false); });
+  }
+}
+
+// 1 was woken and gives up; meanwhile 0 leaves by the fast path, trusting that 1 will look; 2 waits behind.
+TEST(who_was_woken_gives_up_while_the_lock_is_left) {
+  if (some_hung) return;
+  const Place place;
+  Round round;
+  round.name_space = place.name();
+  round.seed = next_seed();
+  round.members = 3;
+  round.arms = {{1, "cancel.unlinked", 1, FaultAction::Stop}};
+  processes::Shared<Board> board;
+  processes::Gate gate;
+  processes::Rest rest;
+  processes::Signal first_queued;
+  processes::Signal told;
+  processes::Signal stopped;
+  Crew crew(round);
+  for (unsigned member = 0; member < round.members; ++member) {
+    crew.add([&](unsigned number) {
+      Member& self = make_member(round, *board, number);
+      const bool joined = self.join();
+      if (joined && number == 0) CHECK(!self.acquire());
+      gate.pass();
+      if (!joined) return;
+      Region& region = self.region();
+      Seat& seat = self.seat();
+      switch (number) {
+        case 0:
+          self.say("wait for two waiters");
+          while (seat.object->next_seq < 3) ::sched_yield();
+          CHECK_EQ(lock::release(region, seat, lock::Release::Plain), Status::Ok);
+          CHECK(self.fast_acquire());
+          told.raise();
+          stopped.await();
+          CHECK(self.fast_release());
+          told.raise();
+          break;
+        case 1:
+          self.say("give up");
+          CHECK_EQ(lock::look(region, seat, WaitMode::Async), Outcome::Pending);
+          first_queued.raise();
+          told.await();
+          CHECK_EQ(static_cast<TicketState>(seat.ticket->state.load()), TicketState::Woken);
+          self.arm();
+          CHECK_EQ(lock::last_look(region, seat), Outcome::Cancelled);
+          break;
+        default:
+          self.say("wait behind");
+          first_queued.await();
+          CHECK_EQ(lock::acquire_sync(region, seat, {Deadline::never(), Deadline::never(), false}),
+                   Outcome::Taken);
+          self.section(false);
+          self.release();
+      }
+      rest.rest();
+    });
+  }
+  gate.open_for(round.members);
+  CHECK(crew.stops(1));
+  stopped.raise();
+  told.await();
+  ::kill(crew.pid(1), SIGCONT);
+  rest.end_when_nobody_works(round.members);
+  crew.join();
+  inspect(round, *board, crew, 0, 0);
+}
+
+// A process is dead when its last thread is gone: another one may be in the middle of what the lock protects,
+// in a system call that a kill does not cut short. Here a forked child stands for it, which keeps the process'
+// open files as such a thread does.
+TEST(what_a_dying_process_holds_is_not_free_before_its_end) {
+  for (int i = 0; i < 3 && !some_hung; ++i) {
+    const Place place;
+    Round round;
+    round.name_space = place.name();
+    round.seed = next_seed();
+    round.members = 2;
+    round.arms = {{0, "test.critical"}};
+    round.forbid_waitv = round.slices = i == 2;
+    struct Thread {
+      std::atomic<bool> done;
+    };
+    processes::Shared<Board> board;
+    processes::Shared<Thread> thread;
+    processes::Gate gate;
+    processes::Signal killed;
+    processes::Signal tried;
+    Crew crew(round);
+    crew.add([&](unsigned number) {
+      Member& self = make_member(round, *board, number);
+      const bool joined = self.join();
+      if (joined) CHECK(!self.acquire());
+      if (joined && ::fork() == 0) {
+        ::alarm(kHangS);
+        tried.await();
+        thread->done.store(true);
+        ::_exit(0);
+      }
+      gate.pass();
+      if (!joined) return;
+      self.arm();
+      self.section(false);
+    });
+    crew.add([&](unsigned number) {
+      Member& self = make_member(round, *board, number);
+      const bool joined = self.join();
+      gate.pass();
+      if (!joined) return;
+      killed.await();
+      const Outcome outcome = lock::try_acquire(self.region(), self.seat());
+      CHECK_EQ(outcome, Outcome::Pending);
+      tried.raise();
+      if (outcome != Outcome::Pending) return;
+      CHECK(self.acquire());
+      CHECK(thread->done.load());
+      self.section(true);
+      self.release();
+    });
+    gate.open_for(round.members);
+    crew.join_one(0);
+    killed.raise();
+    crew.join_one(1);
+    inspect(round, *board, crew, 1, 1);
+  }
+}
+
+// Who never queues, or never for as long as a keeper looks again: it must find out for itself.
+TEST(who_only_tries_finds_a_dead_holder) {
+  for (int i = 0; i < 4 && !some_hung; ++i) {
+    const Place place;
+    Round round;
+    round.name_space = place.name();
+    round.seed = next_seed();
+    round.members = 2;
+    round.arms = {{0, "test.critical"}};
+    round.forbid_waitv = i % 2 == 0;
+    const bool tries = i < 2;
+    processes::Shared<Board> board;
+    processes::Gate gate;
+    Crew crew(round);
+    for (unsigned member = 0; member < round.members; ++member) {
+      crew.add([&](unsigned number) {
+        Member& self = make_member(round, *board, number);
+        if (!self.join()) return;
+        if (number == 0) CHECK(!self.acquire());
+        gate.pass();
+        self.arm();
+        if (number == 0) self.section(false);
+        self.say(tries ? "try_acquire again and again" : "acquire_sync for 1 ms, again and again");
+        Outcome outcome;
+        do {
+          outcome = tries ? lock::try_acquire(self.region(), self.seat())
+                          : lock::acquire_sync(self.region(), self.seat(),
+                                               {Deadline::after_ns(1'000'000),
+                                                Deadline::after_ns(kSliceNs), false});
+        } while (outcome == Outcome::Pending || outcome == Outcome::TimedOut);
+        CHECK_EQ(outcome, Outcome::TakenAbandoned);
+        self.mark().told.fetch_add(1);
+        self.section(true);
+        self.release();
+      });
+    }
+    gate.open_for(round.members);
+    crew.join();
+    inspect(round, *board, crew, 1, 1);
+  }
+}
