@@ -4,6 +4,7 @@
  *
  * @internal
  */
+import { titleOf } from './companion.js';
 import { TimeoutError } from './errors.js';
 import { isTakeable, OWNER, UNLINKED, WAITERS_AWAKE } from './lock-word.js';
 import { native, Outcome, Release } from './native.js';
@@ -85,7 +86,7 @@ export class AgentWord {
 
   /** The object as messages name it: `Lock "orders"`. */
   get title(): string {
-    return `${this.kindName} ${JSON.stringify(this.name)}`;
+    return titleOf(this.kindName, this.name);
   }
 
   protected timedOut(timeoutMs: number): TimeoutError {

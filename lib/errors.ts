@@ -26,6 +26,10 @@ export type HoldfastErrorCode =
   | 'ERR_HOLDFAST_HELD'
   | 'ERR_HOLDFAST_CONFIGURED'
   | 'ERR_HOLDFAST_NOT_FOUND'
+  | 'ERR_HOLDFAST_OTHER_PARAMETERS'
+  | 'ERR_HOLDFAST_BROKEN_BARRIER'
+  | 'ERR_HOLDFAST_EXISTS'
+  | 'ERR_HOLDFAST_NOT_RECOVERABLE'
   | 'ERR_HOLDFAST_SYSTEM'
   | 'ERR_HOLDFAST_LOAD';
 
@@ -35,10 +39,13 @@ export type HoldfastErrorCode =
  * | code | meaning |
  * | --- | --- |
  * | `ERR_HOLDFAST_KIND_MISMATCH` | the name is in use by an object of another kind |
+ * | `ERR_HOLDFAST_OTHER_PARAMETERS` | the object exists, and was made with other parameters |
  * | `ERR_HOLDFAST_IN_USE` | refused, as somebody holds the lock or has the namespace open |
  * | `ERR_HOLDFAST_HELD` | refused, as this thread holds the lock |
  * | `ERR_HOLDFAST_CONFIGURED` | the process uses other settings or another namespace already |
  * | `ERR_HOLDFAST_NOT_FOUND` | `open()` of an object that does not exist (any more) |
+ * | `ERR_HOLDFAST_EXISTS` | `holdfast/posix`: it was to be made exclusively, and exists |
+ * | `ERR_HOLDFAST_NOT_RECOVERABLE` | `holdfast/posix`: a robust mutex was unlocked after its owner's death and never made consistent |
  * | `ERR_HOLDFAST_SYSTEM` | a system call failed; the message has errno's text |
  * | `ERR_HOLDFAST_LOAD` | the native addon cannot be loaded; the message has the remedy |
  *
@@ -114,6 +121,21 @@ export class UnlinkedError extends HoldfastError {
 
   constructor(message: string, options?: ErrorOptions) {
     super(message, 'ERR_HOLDFAST_UNLINKED', options);
+  }
+}
+
+/**
+ * The barrier is broken, or broke while one waited at it: a party timed out, was aborted or died, the action failed,
+ * or somebody called `abort()` or `reset()`. Code `ERR_HOLDFAST_BROKEN_BARRIER`. Of the party that timed out the
+ * `cause` is a TimeoutError.
+ */
+export class BrokenBarrierError extends HoldfastError {
+  static {
+    named(this, 'BrokenBarrierError');
+  }
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, 'ERR_HOLDFAST_BROKEN_BARRIER', options);
   }
 }
 

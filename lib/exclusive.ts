@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Opened } from './agent-word.js';
 import { checkBoolean, checkName, checkOptions, quoted } from './arguments.js';
+import { COMPANION, titleOf } from './companion.js';
 import { ClosedError, HoldfastError, NotHeldError } from './errors.js';
 import type { LockGuard } from './guard.js';
 import { type LockHolder, lookAtHolder } from './holder.js';
@@ -68,11 +69,13 @@ export abstract class Exclusive<Core extends LockCore> implements Disposable {
     checkOptions(options, OPTION_KEYS, `new ${kindName}()`);
     const warns = options?.warnOnAbandoned;
     if (warns !== undefined) checkBoolean(warns, '"warnOnAbandoned"');
-    if (name !== undefined) checkName(name);
+    const isCompanion = options !== undefined && COMPANION in options;
+    if (name !== undefined && !isCompanion) checkName(name);
 
     const exists = options !== undefined && EXISTING in options;
     this.name = name ?? `anonymous-${randomUUID()}`;
-    const flags = exists ? 0 : OpenFlag.Create | (name === undefined ? OpenFlag.Anonymous : 0);
+    const isTransient = name === undefined || isCompanion;
+    const flags = exists ? 0 : OpenFlag.Create | (isTransient ? OpenFlag.Anonymous : 0);
     this.#core = openCore(kindName, Core, this.name, flags);
     this.warns = warns ?? inForce().warnOnAbandoned;
     forgotten.register(this, this.#core, this);
@@ -91,7 +94,7 @@ export abstract class Exclusive<Core extends LockCore> implements Disposable {
   }
 
   private get title(): string {
-    return `${this.constructor.name} ${quoted(this.name)}`;
+    return titleOf(this.constructor.name, this.name);
   }
 
   /**
@@ -175,7 +178,12 @@ export abstract class Exclusive<Core extends LockCore> implements Disposable {
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     const core = this.#core;
     if (core === closedCore || core.endStatus !== 0) return `${this.title} (closed)`;
-    return `${this.title} (${core.isOwned ? 'locked' : 'free'})`;
+    return `${this.title} (${this.state()})`;
+  }
+
+  /** In a few words, for what `console.log` shows. */
+  protected state(): string {
+    return this.#core.isOwned ? 'locked' : 'free';
   }
 }
 
@@ -206,7 +214,7 @@ function openCore<Core extends LockCore>(
       'ERR_HOLDFAST_KIND_MISMATCH',
     );
   }
-  const handle = native.openLock(name, Kind[kindName], flags);
+  const handle = native.openObject(name, Kind[kindName], flags, 0, 0);
   if (handle < 0) throw statusError(handle, doing, native.detail());
   const memory = native.view(handle);
   if (typeof memory === 'number') throw statusError(memory, doing);

@@ -17,13 +17,15 @@ export class LockGuard implements Disposable, AsyncDisposable {
   /**
    * The fencing token: grows with every acquisition of the lock, by whomever, for the life of the
    * shared memory. Send it along with what you write, and have the resource refuse a smaller one
-   * than it has seen: then a holder that was declared over cannot write late.
+   * than it has seen: then a holder that was declared over cannot write late. A condition's wait under
+   * this guard acquires anew, and so the number here is a higher one afterwards.
    */
   readonly token: number;
 
   /**
    * Whether the holder before died while it held, so that what the lock protects may be half done.
-   * One owner only is told: whoever gets it next. As `EOWNERDEAD` of POSIX robust mutexes.
+   * One owner only is told: whoever gets it next. As `EOWNERDEAD` of POSIX robust mutexes. Also `true`
+   * from when a condition's wait took the lock back in such a state.
    */
   readonly abandoned: boolean;
 
@@ -34,35 +36,56 @@ export class LockGuard implements Disposable, AsyncDisposable {
     this.abandoned = abandoned;
   }
 
-  /** Whether this acquisition is over, by `release()` of the guard or of its lock. */
+  /** @internal The lock was given up for a wait, and acquired anew by `fresh`. */
+  renew(fresh: LockGuard): void {
+    const self = this as { token: number; abandoned: boolean };
+    self.token = fresh.token;
+    if (fresh.abandoned) self.abandoned = true;
+  }
+
+  /**
+   * Whether this acquisition is over, by `release()` of the guard or of its lock. While a condition's wait
+   * has given it up for a time it is not over, though nothing is held.
+   */
   get released(): boolean {
-    return this.#core.guard !== this;
+    return this.#core.guard !== this && this.#core.suspensionOf(this) === undefined;
   }
 
   /**
    * Releases. Does not block, and wakes or hands on to who waits.
    *
-   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: it is released already
+   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: it is released already, or a condition's wait has given
+   *   it up for a time
    */
   release(): void {
     const core = this.#core;
-    if (core.guard !== this) throw releasedAlready(core);
+    if (core.guard !== this) throw notHeldBy(core, this);
     core.guard = null;
     core.leave();
   }
 
-  /** Releases, unless that is done already: for `using`. */
+  /**
+   * Releases, unless that is done already: for `using`. Where a condition's wait has given the acquisition
+   * up for a time, it ends now, and the wait with NotHeldError.
+   */
   [Symbol.dispose](): void {
-    if (!this.released) this.release();
+    if (this.released) return;
+    const suspension = this.#core.guard === this ? undefined : this.#core.suspensionOf(this);
+    if (suspension === undefined) this.release();
+    else this.#core.endSuspended(this, suspension);
   }
 
-  /** Releases, unless that is done already: for `await using`. */
+  /** The same, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.released) this.release();
+    this[Symbol.dispose]();
   }
 }
 
 /** @internal */
-export function releasedAlready(core: LockCore): NotHeldError {
-  return new NotHeldError(`cannot release ${core.title}: this guard is released already`);
+export function notHeldBy(core: LockCore, guard: LockGuard): NotHeldError {
+  const why =
+    core.suspensionOf(guard) !== undefined
+      ? "a condition's wait has given up the lock"
+      : 'this guard is released already';
+  return new NotHeldError(`cannot release ${core.title}: ${why}`);
 }

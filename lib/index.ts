@@ -5,7 +5,11 @@
  * @packageDocumentation
  */
 export type { AcquireOptions, AcquireSyncOptions } from './arguments.js';
+export { Barrier, type BarrierOptions } from './barrier.js';
+export { Condition, type ConditionOptions, type ConditionToken } from './condition.js';
+export type { ElementArray, ElementArrays, ElementType, ElementValue } from './element-type.js';
 export {
+  BrokenBarrierError,
   ClosedError,
   DeadlockError,
   HoldfastError,
@@ -16,6 +20,7 @@ export {
   TimeoutError,
   UnlinkedError,
 } from './errors.js';
+export { Event } from './event.js';
 export type { LockOptions, LockToken } from './exclusive.js';
 export { type ForkWithArgsOptions, fork, forkArgs } from './fork.js';
 export type { LockGuard } from './guard.js';
@@ -23,4 +28,33 @@ export type { LockHolder } from './holder.js';
 export { Lock } from './lock.js';
 export { type ConfigureOptions, configure, unlinkNamespace } from './region.js';
 export { RLock } from './rlock.js';
-export { open, pack, unpack } from './token.js';
+export { type ReadSide, RWLock, type WriteSide } from './rwlock.js';
+export type { ReadGuard, WriteGuard } from './rwlock-guard.js';
+export {
+  Semaphore,
+  type SemaphoreGuard,
+  type SemaphoreOptions,
+  type SemaphoreWithOptions,
+  type SemaphoreWithSyncOptions,
+} from './semaphore.js';
+export { SharedArray } from './shared-array.js';
+export type { WaitResult } from './shared-memory.js';
+export { SharedValue } from './shared-value.js';
+export {
+  open,
+  pack,
+  type SharedObjectOf,
+  type TokenKind,
+  type TokenOf,
+  unpack,
+} from './token.js';
+export {
+  type AllGuard,
+  acquireAll,
+  acquireAllSync,
+  type GuardOf,
+  type GuardsOf,
+  type Lockable,
+  withAll,
+  withAllSync,
+} from './with-all.js';

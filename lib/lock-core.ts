@@ -16,13 +16,13 @@
  */
 import { AgentWord } from './agent-word.js';
 import type { AcquireOptions } from './arguments.js';
-import { ClosedError, DeadlockError, HoldfastError } from './errors.js';
+import { ClosedError, DeadlockError, HoldfastError, NotHeldError } from './errors.js';
 import { LockGuard } from './guard.js';
 import type { SeenHolder } from './holder.js';
 import { STARVING, WAITERS } from './lock-word.js';
 import { native, Outcome, Release, Status } from './native.js';
 import { type RegionObject, unregister } from './region.js';
-import { Fifo, Request, type RequestOwner } from './request.js';
+import { Fifo, Request, type RequestOwner, type Suspension } from './request.js';
 import { statusError } from './status.js';
 import { afterTurn, isTurnUsedUp, type Passer } from './turn.js';
 
@@ -57,6 +57,8 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
   contendedSinceMs = 0;
   endStatus = 0;
   seenHolder: SeenHolder | null = null;
+  /** Holds that wait for a condition, by what {@link holdOf} says of their guards. */
+  #suspended: Map<object, Suspension> | null = null;
   /** Called once, when the last instance is closed. */
   onEnd: (() => void) | null = null;
 
@@ -151,12 +153,15 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
       return Promise.reject(error);
     }
     return new Promise((resolve, reject) => {
-      const request = new Request(this, { resolve, reject }, { timeoutMs, signal, warns });
-      this.queue.push(request);
-      this.gate |= Gate.Queue;
-      // Only for itself: those before it have a ticket, or await a turn of the loop on purpose.
-      if (this.queue.head === request) this.pump();
+      this.enqueue(new Request(this, { resolve, reject }, { timeoutMs, signal, warns }));
     });
+  }
+
+  private enqueue(request: Request<LockGuard>): void {
+    this.queue.push(request);
+    this.gate |= Gate.Queue;
+    // Only for itself: those before it have a ticket, or await a turn of the loop on purpose.
+    if (this.queue.head === request) this.pump();
   }
 
   // ---- the requests of this thread ----
@@ -190,7 +195,8 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
 
   private grant(request: Request<LockGuard>, abandoned: boolean): void {
     this.remove(request);
-    const guard = this.admit(abandoned, true);
+    let guard = this.admit(abandoned, true);
+    if (request.suspension !== null) guard = this.putBack(request.suspension, guard);
     if (abandoned && request.warns) this.warnAbandoned();
     const { signal } = request;
     request.resolve(signal === undefined ? guard : this.unlessAborted(guard, signal));
@@ -258,6 +264,122 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
     if (!this.hasTicket) return;
     this.hasTicket = false;
     this.giveBack(native.lockCancel(this.handle));
+  }
+
+  // ---- holds given up for a wait (conditions) ----
+
+  /** Whether the calling code may be the holder: of a promise's hold nobody can tell more. */
+  isHeldByCaller(): boolean {
+    return this.guard !== null;
+  }
+
+  /** Gives up the hold for a while, with all its levels, and lets the next one have the lock. */
+  suspend(): Suspension {
+    const suspension = this.takeOut();
+    this.leave();
+    return suspension;
+  }
+
+  /**
+   * The same, by a thread that blocks next: the lock goes to no promise of it, and none keeps a place in
+   * the object's queue, as a lock that is handed to a blocked thread helps nobody.
+   */
+  suspendSync(): Suspension {
+    const suspension = this.takeOut();
+    this.endTenure();
+    this.free();
+    // Where JavaScript is torn out of the wait (`vm` with a time-out), they go on by themselves.
+    if (this.queue.head !== null) afterTurn(this);
+    return suspension;
+  }
+
+  /** Waits until the hold is had again: the same guards. */
+  resume(suspension: Suspension, warns: boolean): Promise<unknown> {
+    try {
+      this.refuseOver(suspension);
+      const guard = this.take();
+      if (guard !== null) return Promise.resolve(this.putBack(suspension, guard));
+      this.refuseEnded();
+    } catch (error) {
+      this.forget(suspension);
+      return Promise.reject(error);
+    }
+    const again = new Promise<LockGuard>((resolve, reject) => {
+      const wait = { timeoutMs: Number.POSITIVE_INFINITY, signal: undefined, warns };
+      const request = new Request(this, { resolve, reject }, wait);
+      request.suspension = suspension;
+      suspension.request = request;
+      this.enqueue(request);
+    });
+    again.catch(() => this.forget(suspension));
+    return again;
+  }
+
+  resumeSync(suspension: Suspension, warns: boolean): void {
+    try {
+      this.refuseOver(suspension);
+      const guard = this.acquireSync(Number.POSITIVE_INFINITY, warns);
+      this.putBack(suspension, guard);
+    } catch (error) {
+      this.forget(suspension);
+      throw error;
+    }
+  }
+
+  /** How the guard's hold is given up for a wait, if it is. */
+  suspensionOf(guard: LockGuard): Suspension | undefined {
+    return this.#suspended?.get(this.holdOf(guard));
+  }
+
+  /** The guard was disposed of while its hold is given up: there is nothing to come back to. */
+  endSuspended(_guard: LockGuard, suspension: Suspension): void {
+    this.forget(suspension);
+    const { request } = suspension;
+    if (request === null) return;
+    this.remove(request);
+    request.reject(this.waitOver());
+    if (this.queue.head === null) this.dropTicket();
+  }
+
+  /** What all guards of one hold have in common. */
+  protected holdOf(guard: LockGuard): object {
+    return guard;
+  }
+
+  /** The lock's hold is taken out: the word still names this agent. */
+  protected takeOut(): Suspension {
+    const guard = this.guard as LockGuard;
+    this.guard = null;
+    const suspension: Suspension = { guard, request: null, isOver: false };
+    this.#suspended ??= new Map();
+    this.#suspended.set(this.holdOf(guard), suspension);
+    return suspension;
+  }
+
+  /** The lock was acquired anew, by `fresh`, for a hold that was given up: its guard is the holder's. */
+  protected putBack(suspension: Suspension, fresh: LockGuard): LockGuard {
+    const { guard } = suspension;
+    this.#suspended?.delete(this.holdOf(guard));
+    suspension.request = null;
+    this.guard = guard;
+    guard.renew(fresh);
+    return guard;
+  }
+
+  /** The hold will not be had again. */
+  protected forget(suspension: Suspension): void {
+    suspension.isOver = true;
+    this.#suspended?.delete(this.holdOf(suspension.guard));
+  }
+
+  private refuseOver(suspension: Suspension): void {
+    if (suspension.isOver) throw this.waitOver();
+  }
+
+  private waitOver(): NotHeldError {
+    return new NotHeldError(
+      `${this.title} was disposed of while a wait had given it up: await the wait under the lock`,
+    );
   }
 
   // ---- freeing the word ----
@@ -373,6 +495,7 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
 
   private endIfOrphaned(): void {
     if ((this.gate & Gate.Orphan) === 0) return;
+    if (this.#suspended !== null && this.#suspended.size > 0) return;
     if (this.guard === null && this.queue.head === null) this.end();
   }
 

@@ -29,6 +29,9 @@ export const Status = {
   Exists: -17,
   Ended: -18,
   BadArgument: -19,
+  OtherParameters: -20,
+  Deadlock: -21,
+  NotRecoverable: -22,
 } as const;
 
 /** How an attempt at a lock came out. */
@@ -40,6 +43,55 @@ export const Outcome = {
   TakenAbandoned: 2,
   TimedOut: 3,
   Cancelled: 4,
+  /** A barrier's party gave up or died. */
+  Broken: 5,
+  /** The last party of a barrier: runs the action, then says how it went. */
+  RunAction: 6,
+  /** Shared memory: the element holds something else already. */
+  NotEqual: 7,
+  /** And above: a barrier party's index, plus this. */
+  FirstIndex: 16,
+} as const;
+
+/** What {@link Native.attempt} does where what is wanted is not to be had. */
+export const OrElse = {
+  /** One try. */
+  Leave: 0,
+  /** Wait one's turn. */
+  Queue: 1,
+  /** One last try, then out of the queue. */
+  Cancel: 2,
+} as const;
+
+/** Of {@link Native.act}. */
+export const Action = {
+  /** Semaphore: units. RWLock: a role. */
+  Release: 1,
+  Set: 2,
+  Clear: 3,
+  /** Condition: units at most. */
+  Notify: 4,
+  ActionDone: 5,
+  ActionFailed: 6,
+  Abort: 7,
+  Reset: 8,
+  Downgrade: 9,
+  /** RWLock: gives the write side back, which was `TakenAbandoned`, and nobody was told. */
+  ReleaseUntold: 10,
+  DowngradeUntold: 11,
+} as const;
+
+/** Of {@link Native.ask}. */
+export const Question = {
+  /** Semaphore: free permits. Barrier: parties that wait. RWLock: readers. */
+  Value: 1,
+  /** Barrier: 1 broken. RWLock: 1 has a writer. */
+  State: 2,
+  /** How many are queued. */
+  Waiting: 3,
+  /** What the object was made with. */
+  First: 4,
+  Second: 5,
 } as const;
 
 /** How {@link Native.lockRelease} frees a lock. */
@@ -52,9 +104,19 @@ export const Release = {
 } as const;
 
 /** Kinds of object, as they stand in the region. */
-export const Kind = { Lock: 1, RLock: 2 } as const;
+export const Kind = {
+  Lock: 1,
+  RLock: 2,
+  Semaphore: 3,
+  Event: 4,
+  Condition: 5,
+  Barrier: 6,
+  RWLock: 7,
+  SharedValue: 8,
+  SharedArray: 9,
+} as const;
 
-/** Flags of {@link Native.openLock}. */
+/** Flags of {@link Native.openObject}. */
 export const OpenFlag = {
   /** Make the object where there is none. */
   Create: 1,
@@ -91,9 +153,83 @@ export interface Native {
    *
    * @param kind - one of {@link Kind}
    * @param flags - a sum of {@link OpenFlag}
+   * @param first - what the object is made with, in its kind's words; whoever opens it says the same
+   * @param second - the same
    * @returns a handle
    */
-  openLock(name: string, kind: number, flags: number): number;
+  openObject(name: string, kind: number, flags: number, first: number, second: number): number;
+
+  /**
+   * One more seat at an open object that is no lock: for one wait at a time. To be closed before it.
+   *
+   * @returns a handle
+   */
+  openWaiter(handle: number): number;
+
+  /**
+   * An attempt at an object by a waiter. `Pending` after `OrElse.Queue`: `onReady` reports the outcome.
+   *
+   * @param waiter - from {@link openWaiter}
+   * @param role - what is wanted, in the kind's words
+   * @param units - how much of it
+   * @param orElse - one of {@link OrElse}
+   * @returns an {@link Outcome}
+   */
+  attempt(waiter: number, role: number, units: number, orElse: number): number;
+
+  /**
+   * The same, blocking the thread for about 60 ms a call: on `Pending` call again.
+   *
+   * @param deadlineMs - on the clock of {@link now}; Infinity: none
+   */
+  attemptSync(waiter: number, role: number, units: number, deadlineMs: number): number;
+
+  /**
+   * A change that never waits.
+   *
+   * @param handle - the object's, or the waiter's whose change it is
+   * @param action - one of {@link Action}
+   * @returns how many were woken, an {@link Outcome}, or 0
+   */
+  act(handle: number, action: number, units: number): number;
+
+  /** What an object's state is: one of {@link Question}. */
+  ask(handle: number, question: number): number;
+
+  /**
+   * {@link openObject} for `SharedValue` and `SharedArray`. The memory of an array is reserved before the object is
+   * made: `NoSpace` makes nothing.
+   *
+   * @param type - an element type's code
+   * @param length - how many elements; 1 for a value
+   * @param initial - what a new one starts with; zeros without
+   * @returns a handle
+   */
+  openMemory(
+    name: string,
+    kind: number,
+    flags: number,
+    type: number,
+    length: number,
+    initial: Uint8Array | undefined,
+  ): number;
+
+  /** The elements. The buffer may outlive the handle; a value's must not be used then. */
+  memoryOf(handle: number): ArrayBuffer | number;
+
+  /** A number that no other object of the region has or had. */
+  memoryId(handle: number): number;
+
+  /**
+   * Before an {@link attempt} at memory: what the element (the attempt's role) must hold for the wait to begin. Else
+   * the outcome is `NotEqual`.
+   *
+   * @param waiter - from {@link openWaiter}
+   */
+  memoryExpect(waiter: number, low: number, high: number): number;
+
+  /** Wakes at most `count` who wait for the element. Returns how many. */
+  memoryNotify(handle: number, index: number, count: number): number;
 
   /**
    * The object's first cache line, 64 bytes of shared memory. `Int32[0]`: the lock word.
@@ -147,6 +283,35 @@ export interface Native {
 
   /** Who holds the lock: `[pid, threadId, heldForMs]`, `null` where nobody does, or a status. */
   lockHolder(handle: number): [pid: number, threadId: number, heldForMs: number] | null | number;
+
+  // The bare objects of holdfast/posix, which need no region. `create`: 0 never, 1 if missing, 2 exclusively.
+
+  /** `sem_open`. @returns a handle of {@link posixClose} and the functions below */
+  semaphoreOpen(name: string, create: number, mode: number, initial: number): number;
+  semaphorePost(handle: number): number;
+  /** @returns `Taken` or `TimedOut` */
+  semaphoreTryWait(handle: number): number;
+  /** Blocks for about 60 ms at most. @returns `Taken`, `TimedOut`, or `Pending`: call again */
+  semaphoreWait(handle: number, deadlineMs: number): number;
+  semaphoreValue(handle: number): number;
+
+  mutexOpen(name: string, create: number, mode: number): number;
+  /** @returns `Taken`, `TakenAbandoned` (its owner died) or `TimedOut` (somebody has it) */
+  mutexTryLock(handle: number): number;
+  /** The same, blocking for about 60 ms at most; `Pending`: call again. `Deadlock`: this thread has it. */
+  mutexLock(handle: number, deadlineMs: number): number;
+  mutexUnlock(handle: number): number;
+  /** `BadArgument`: no owner has died. */
+  mutexConsistent(handle: number): number;
+
+  sharedMemoryOpen(name: string, create: number, mode: number, bytes: number): number;
+  /** All of it. The buffer may outlive the handle. */
+  sharedMemoryBuffer(handle: number): ArrayBuffer | number;
+
+  /** `InUse`: a mutex that this thread has. */
+  posixClose(handle: number): number;
+  /** @param kind - 0: a semaphore's name; 1: of shared memory */
+  posixUnlink(kind: number, name: string): number;
 
   /** Whether this thread's notifier keeps the event loop alive: on while a promise waits. */
   keepAlive(on: boolean): number;

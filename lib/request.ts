@@ -5,11 +5,21 @@
  * @internal
  */
 import { type Abortable, offAbort, onAbort } from './abort.js';
+import type { LockGuard } from './guard.js';
 import { native } from './native.js';
 import { waitBegins, waitEnds } from './region.js';
 
 /** The longest that `setTimeout` can do; with more it fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** A hold that its holder gave up for the time of a wait, to take it back with the same guards. */
+export interface Suspension {
+  /** The innermost guard. */
+  guard: LockGuard;
+  /** What waits for the lock to be had again, while it does. */
+  request: Request<LockGuard> | null;
+  isOver: boolean;
+}
 
 /** Who is told about a request that gives up. */
 export interface RequestOwner<Guard> {
@@ -29,6 +39,8 @@ export class Request<Guard> implements Abortable {
   readonly signal: AbortSignal | undefined;
   /** Whether to emit a warning if the lock turns out to be abandoned. */
   readonly warns: boolean;
+  /** A hold that was given up for a wait, and is to be taken back: nothing new is acquired. */
+  suspension: Suspension | null = null;
   readonly #owner: RequestOwner<Guard>;
   #deadlineMs = 0;
   #timer: NodeJS.Timeout | undefined;

@@ -8,10 +8,11 @@ import {
   syncTimeout,
 } from './arguments.js';
 import { Exclusive, type LockOptions, type LockToken } from './exclusive.js';
-import { LockGuard, releasedAlready } from './guard.js';
+import { LockGuard, notHeldBy } from './guard.js';
 import { settled } from './lock.js';
 import { LockCore } from './lock-core.js';
 import { inForce } from './region.js';
+import type { Suspension } from './request.js';
 
 /** By which verb a hold was taken, and with that who may enter it again: see {@link RLock}. */
 const By = { Sync: 0, With: 1, Promise: 2 } as const;
@@ -20,7 +21,7 @@ const By = { Sync: 0, With: 1, Promise: 2 } as const;
 class Hold {
   by: number;
   levels = 1;
-  readonly token: number;
+  token: number;
 
   constructor(by: number, token: number) {
     this.by = by;
@@ -60,9 +61,14 @@ class LevelGuard extends LockGuard {
   }
 
   override release(): void {
-    if (this.#isReleased) throw releasedAlready(this.#core);
+    if (this.#isReleased || this.#core.hold !== this.hold) throw notHeldBy(this.#core, this);
     this.#isReleased = true;
     this.#core.leaveLevel(this);
+  }
+
+  /** Ends without a release: the hold it belongs to was given up for a wait, and is not had again. */
+  end(): void {
+    this.#isReleased = true;
   }
 }
 
@@ -102,6 +108,53 @@ class RLockCore extends LockCore {
     }
     this.hold = null;
     this.leave();
+  }
+
+  override isHeldByCaller(): boolean {
+    const { hold } = this;
+    return hold !== null && (hold.by !== By.With || isInside(hold));
+  }
+
+  protected override holdOf(guard: LevelGuard): object {
+    return guard.hold;
+  }
+
+  protected override takeOut(): Suspension {
+    const suspension = super.takeOut();
+    this.hold = null;
+    return suspension;
+  }
+
+  protected override putBack(suspension: Suspension, fresh: LevelGuard): LevelGuard {
+    const innermost = super.putBack(suspension, fresh) as LevelGuard;
+    const { hold } = innermost;
+    this.hold = hold;
+    hold.token = fresh.token;
+    this.words[1] = hold.levels;
+    for (let guard = innermost.outer; guard !== null; guard = guard.outer) guard.renew(fresh);
+    return innermost;
+  }
+
+  /** Ends one level; the others are had again. */
+  override endSuspended(guard: LevelGuard, suspension: Suspension): void {
+    if (guard.hold.levels === 1) {
+      super.endSuspended(guard, suspension);
+      return;
+    }
+    guard.end();
+    guard.hold.levels--;
+    const { inner, outer } = guard;
+    if (outer !== null) outer.inner = inner;
+    if (inner !== null) inner.outer = outer;
+    else suspension.guard = outer as LevelGuard;
+  }
+
+  /** All levels are over: none could be released any more. */
+  protected override forget(suspension: Suspension): void {
+    if (suspension.isOver) return;
+    super.forget(suspension);
+    let guard: LevelGuard | null = suspension.guard as LevelGuard;
+    for (; guard !== null; guard = guard.outer) guard.end();
   }
 
   /** Levels of whoever holds it; what a former holder left there does not count. */
@@ -258,6 +311,12 @@ export class RLock extends Exclusive<RLockCore> {
     } finally {
       guard[Symbol.dispose]();
     }
+  }
+
+  protected override state(): string {
+    const holder = this.holder;
+    if (holder === null) return 'free';
+    return `held by pid ${holder.pid}, thread ${holder.thread}, depth ${this.depth}`;
   }
 
   override toJSON(): LockToken {

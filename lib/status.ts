@@ -5,6 +5,7 @@
  */
 import {
   ClosedError,
+  DeadlockError,
   HoldfastError,
   type HoldfastErrorCode,
   NotHeldError,
@@ -107,7 +108,14 @@ const table = new Map<number, Row>([
       build: plain('ERR_HOLDFAST_CONFIGURED'),
     },
   ],
-  [Status.Exists, { words: 'it exists already', build: plain('ERR_HOLDFAST_SYSTEM') }],
+  [Status.Exists, { words: 'it exists already', build: plain('ERR_HOLDFAST_EXISTS') }],
+  [
+    Status.NotRecoverable,
+    {
+      words: 'its owner died, and it was unlocked without consistent()',
+      build: plain('ERR_HOLDFAST_NOT_RECOVERABLE'),
+    },
+  ],
   [
     Status.Ended,
     {
@@ -115,6 +123,14 @@ const table = new Map<number, Row>([
       build: plain('ERR_HOLDFAST_SYSTEM'),
     },
   ],
+  [
+    Status.OtherParameters,
+    {
+      words: 'it was made with other parameters',
+      build: plain('ERR_HOLDFAST_OTHER_PARAMETERS'),
+    },
+  ],
+  [Status.Deadlock, { words: 'it could never succeed', build: (m) => new DeadlockError(m) }],
   [
     Status.BadArgument,
     { words: 'the addon refused an argument', build: plain('ERR_HOLDFAST_SYSTEM') },

@@ -1,24 +1,105 @@
-/** Locks inside plain data, on their way to another process or thread. */
+/** Shared objects inside plain data, on their way to another process or thread. */
 import { checkName, checkNamespace, invalidType, shown } from './arguments.js';
-import { EXISTING, type LockOptions, type LockToken } from './exclusive.js';
+import { Barrier, type BarrierOptions } from './barrier.js';
+import { COMPANION, isCompanionName } from './companion.js';
+import { Condition, openCondition } from './condition.js';
+import type { ElementType } from './element-type.js';
+import { Event } from './event.js';
+import { EXISTING, type LockOptions } from './exclusive.js';
 import { Lock } from './lock.js';
 import { joinRegion } from './region.js';
 import { RLock } from './rlock.js';
+import { RWLock } from './rwlock.js';
+import { Semaphore, type SemaphoreOptions } from './semaphore.js';
+import { SharedArray } from './shared-array.js';
+import { AS_IT_IS } from './shared-memory.js';
+import { SharedValue } from './shared-value.js';
 
-const classes = { Lock, RLock };
+/** What all tokens have; some kinds add to it. */
+interface AnyToken {
+  readonly holdfast: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** In a constructor's options: open what exists, with the parameters that it was made with. */
+const existing = { [EXISTING]: true };
+
+/**
+ * Every kind that has a token, by the token's `holdfast`: its class, and how an existing object is opened. The
+ * namespace is joined and the name checked before; whatever else a token carries is the opener's to check.
+ */
+const kinds = {
+  Lock: kind(Lock, ({ name }) => new Lock(name, existing as LockOptions)),
+  RLock: kind(RLock, ({ name }) => {
+    const companion = isCompanionName(name) ? { [COMPANION]: true } : {};
+    return new RLock(name, { ...existing, ...companion } as LockOptions);
+  }),
+  RWLock: kind(RWLock, ({ name }) => new RWLock(name, existing as LockOptions)),
+  Semaphore: kind(Semaphore, ({ name }) => new Semaphore(name, 1, existing as SemaphoreOptions)),
+  SharedValue: kind(SharedValue, ({ name }) => new SharedValue<ElementType>(name, AS_IT_IS)),
+  SharedArray: kind(SharedArray, ({ name }) => new SharedArray<ElementType>(name, AS_IT_IS, 0)),
+  Event: kind(Event, ({ name }) => new Event(name, existing)),
+  Condition: kind(Condition, (token) => openCondition(token, openLock)),
+  Barrier: kind(Barrier, ({ name }) => new Barrier(name, 1, existing as BarrierOptions)),
+  // A new kind: one line here.
+};
+
+/** The lock that a condition's token carries. */
+function openLock(token: unknown): Lock | RLock {
+  if (isToken(token) && (token.holdfast === 'Lock' || token.holdfast === 'RLock')) {
+    return open<'Lock' | 'RLock'>({ ...token, holdfast: token.holdfast });
+  }
+  throw invalidType(`the token of a condition carries its lock's, not ${shown(token)}`);
+}
+
+interface KindRow<T extends Shared> {
+  readonly Class: abstract new (...args: never[]) => T;
+  readonly open: (token: AnyToken) => T;
+}
+
+/** What every shared object can do. */
+interface Shared {
+  readonly name: string;
+  close(): void;
+  toJSON(): AnyToken;
+}
+
+function kind<T extends Shared>(
+  Class: abstract new (...args: never[]) => T,
+  open: (token: AnyToken) => T,
+): KindRow<T> {
+  return { Class, open };
+}
+
+/** The kinds of object that have a token: `Lock`, `Semaphore`, ... */
+export type TokenKind = keyof typeof kinds;
+
+/** The class of a kind's objects. */
+export type SharedObjectOf<K extends TokenKind> = ReturnType<(typeof kinds)[K]['open']>;
+
+/** What `toJSON()` of a kind's objects gives. */
+export type TokenOf<K extends TokenKind> = ReturnType<SharedObjectOf<K>['toJSON']>;
 
 /**
  * Opens the object that a token stands for. Makes none: what no longer exists cannot be what the
  * sender meant. A process that uses no namespace yet joins the token's. Does not wait.
  *
  * @param token - what `toJSON()` gave, or the JSON text of it
- * @returns a new `Lock` or `RLock` of this thread, to be closed like any other
+ * @returns a new instance of this thread, of the class that the token names, to be closed like any other
  * @throws HoldfastError `ERR_HOLDFAST_NOT_FOUND`: the object does not exist (any more)
  * @throws HoldfastError `ERR_HOLDFAST_CONFIGURED`: this process uses another namespace
  * @throws HoldfastError `ERR_HOLDFAST_KIND_MISMATCH`, RegionError
  * @throws TypeError, RangeError `ERR_HOLDFAST_INVALID_ARGUMENT`: not a token
  */
-export function open(token: LockToken | string): Lock | RLock {
+export function open<K extends TokenKind>(token: {
+  readonly holdfast: K;
+  readonly namespace: string;
+  readonly name: string;
+}): SharedObjectOf<K>;
+/** @typeParam K - the kind that the text is known to name */
+export function open<K extends TokenKind = TokenKind>(token: string): SharedObjectOf<K>;
+export function open(token: unknown): Shared {
   const data = typeof token === 'string' ? parse(token) : token;
   if (!isToken(data)) {
     throw invalidType(
@@ -26,9 +107,9 @@ export function open(token: LockToken | string): Lock | RLock {
     );
   }
   checkNamespace(data.namespace);
-  checkName(data.name);
+  if (data.holdfast !== 'RLock' || !isCompanionName(data.name)) checkName(data.name);
   joinRegion(data.namespace);
-  return new classes[data.holdfast](data.name, { [EXISTING]: true } as LockOptions);
+  return kinds[data.holdfast].open(data);
 }
 
 function parse(text: string): unknown {
@@ -39,19 +120,19 @@ function parse(text: string): unknown {
   }
 }
 
-function isToken(value: unknown): value is LockToken {
+function isToken(value: unknown): value is AnyToken & { readonly holdfast: TokenKind } {
   if (typeof value !== 'object' || value === null) return false;
   const { holdfast, namespace, name } = value as Record<string, unknown>;
   return (
     typeof holdfast === 'string' &&
-    Object.hasOwn(classes, holdfast) &&
+    Object.hasOwn(kinds, holdfast) &&
     typeof namespace === 'string' &&
     typeof name === 'string'
   );
 }
 
 /**
- * Copies plain data with each lock in it replaced by its token, at any depth: for
+ * Copies plain data with each shared object in it replaced by its token, at any depth: for
  * `child.send(pack(data))`, `worker.postMessage(pack(data))` or `workerData: pack(data)`.
  *
  * Arrays and plain objects are copied; everything else (dates, buffers, maps) is left as it is, for
@@ -60,17 +141,17 @@ function isToken(value: unknown): value is LockToken {
  * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`: the data contains itself
  */
 export function pack(data: unknown): unknown {
-  return copy(data, lockToToken, 'pack()');
+  return copy(data, objectToToken, 'pack()');
 }
 
 /**
- * The other end of {@link pack}: copies plain data with each token in it replaced by an open lock.
+ * The other end of {@link pack}: copies plain data with each token in it replaced by an open object.
  *
  * @throws HoldfastError, RegionError, TypeError, RangeError as {@link open}; what it had opened by
  *   then is closed again
  */
 export function unpack(data: unknown): unknown {
-  const opened: (Lock | RLock)[] = [];
+  const opened: Shared[] = [];
   const revive = (value: object): unknown => {
     if (!isToken(value)) return undefined;
     const object = open(value);
@@ -85,8 +166,9 @@ export function unpack(data: unknown): unknown {
   }
 }
 
-function lockToToken(value: object): unknown {
-  return value instanceof Lock || value instanceof RLock ? value.toJSON() : undefined;
+function objectToToken(value: object): unknown {
+  const isShared = Object.values(kinds).some(({ Class }) => value instanceof Class);
+  return isShared ? (value as Shared).toJSON() : undefined;
 }
 
 /** A copy in which each object that `replace` has something for is replaced by it. */

@@ -27,6 +27,9 @@ enum class [[nodiscard]] Status : int32_t {
   Exists = -17,
   Ended = -18,  // a child forked without exec: its keeper did not come along
   BadArgument = -19,
+  OtherParameters = -20,  // the object was made with others
+  Deadlock = -21,         // could never succeed
+  NotRecoverable = -22,   // a robust mutex that nobody can lock any more
 };
 
 // What an attempt to take an object came to. Shares a number line with Status: >= 0 is an outcome.
@@ -36,9 +39,14 @@ enum class [[nodiscard]] Outcome : int32_t {
   TakenAbandoned = 2,  // as Taken, and the owner before died holding it
   TimedOut = 3,
   Cancelled = 4,  // the ticket is out of the queue, the agent is not the owner
+  Broken = 5,     // a barrier's party gave up or died
+  NotEqual = 7,   // shared memory: the element holds something else already
+  RunAction = 6,  // a barrier's last party: runs the action, then says how it went
   Unlinked = static_cast<int32_t>(Status::Unlinked),
   Corrupt = static_cast<int32_t>(Status::Corrupt),
   Misuse = static_cast<int32_t>(Status::BadArgument),
+  Deadlock = static_cast<int32_t>(Status::Deadlock),
+  FirstIndex = 16,  // 16 + a barrier party's index
 };
 
 }  // namespace holdfast

@@ -18,6 +18,13 @@ async function run(example: string): Promise<string[]> {
   return child.output.trimEnd().split('\n');
 }
 
+/** How much was eaten together, by lines that say "Argos ate 20". */
+function eatenBy(lines: string[], eaters: number): number {
+  const meals = lines.map((line) => Number(/^\w+ +ate (\d+)$/.exec(line)?.[1]));
+  expect(meals).toHaveLength(eaters);
+  return meals.reduce((sum, meal) => sum + meal, 0);
+}
+
 /** What the leading comment of each example promises that it prints. */
 const promises: Record<string, (lines: string[]) => void> = {
   'unsafe-counter.mjs': (lines) => {
@@ -93,6 +100,123 @@ const promises: Record<string, (lines: string[]) => void> = {
       'Ben pizza',
       'Ben lasagne',
       'Ben crumble',
+    ]);
+  },
+
+  'semaphore-section.mjs': (lines) => {
+    expect(lines).toEqual(['5 processes, 20 visits: never more than 2 inside at once']);
+  },
+
+  'downloads/main.mjs': (lines) => {
+    expect(lines).toEqual(['4 processes, 20 downloads: never more than 3 at once']);
+  },
+
+  'starting-signal.mjs': (lines) => {
+    expect(lines).toEqual([
+      'before the signal, a wait of 20 ms: false',
+      'the signal: Ann, Bob and Cid go',
+      'too late to wait, and goes too: Dot',
+    ]);
+  },
+
+  'producer-consumers/main.mjs': (lines) => {
+    expect(lines).toEqual([
+      "100 numbers through 4 places: each came to one consumer, each consumer's in order",
+    ]);
+  },
+
+  'bakery.mjs': (lines) => {
+    expect(lines).toEqual(['24 loaves baked, 24 sold to 4 customers, 0 left']);
+  },
+
+  'deadlock.mjs': (lines) => {
+    expect(lines).toEqual([
+      'Ann has the pen, and got no paper in 200 ms',
+      'Bob has the paper, and got no pen in 200 ms',
+      '0 letters written: a deadlock, and only the time-out ended it',
+    ]);
+  },
+
+  'deadlock-order.mjs': (lines) => {
+    expect(lines).toEqual(['2 writers, 100 letters each: 200 letters written']);
+  },
+
+  'deadlock-retry.mjs': (lines) => {
+    expect(lines).toEqual([
+      '2 writers, 20 letters each: 40 letters written, after giving up at least once',
+    ]);
+  },
+
+  'deadlock-with-all.mjs': (lines) => {
+    expect(lines).toEqual(['2 writers, 100 letters each: 200 letters written']);
+  },
+
+  'database/main.mjs': (lines) => {
+    expect(lines).toEqual([
+      '4 readers were in at once',
+      '200 reads beside 40 updates: no half-written file, no wrong sum, no update lost',
+    ]);
+  },
+
+  'bank-transfer.mjs': (lines) => {
+    expect(lines).toEqual([
+      'without a lock: 400 at first, 340 at the end: 60 lost',
+      'with a lock:    400 at first, 400 at the end: nothing lost',
+    ]);
+  },
+
+  'tickets.mjs': (lines) => {
+    expect(lines.at(-1)).toBe('3 seats, 4 buyers: 3 sold, none twice, 1 buyer came too late');
+    const fates = lines.slice(0, -1).map((line) => line.replace(/^\w+ /, ''));
+    expect(fates.sort()).toEqual(['came too late', 'has seat 1', 'has seat 2', 'has seat 3']);
+  },
+
+  'dogs-at-a-bowl.mjs': (lines) => {
+    expect(lines.at(-1)).toBe('60 bites in the bowl, 60 eaten by 3 dogs, 0 left');
+    expect(eatenBy(lines.slice(0, -1), 3)).toBe(60);
+  },
+
+  'birds-and-seeds.mjs': (lines) => {
+    expect(lines.at(-1)).toBe('90 seeds in 3 heaps, 90 eaten by 4 birds; left: 0, 0, 0');
+    expect(eatenBy(lines.slice(0, -1), 4)).toBe(90);
+  },
+
+  'lock-free-counter.mjs': (lines) => {
+    expect(lines).toEqual(['4 processes, 10000 steps each: 4 times round, and back at 0']);
+  },
+
+  'stock/main.mjs': (lines) => {
+    expect(lines.at(-1)).toBe('90 orders, 50 pots: 50 sold, 40 refused, nothing oversold');
+    const stock = lines.slice(0, -1).map((line) => {
+      const [, product, sold, left] = /^(\w+): (\d+) sold, (\d+) left$/.exec(line) ?? [];
+      return [product, Number(sold) + Number(left)];
+    });
+    expect(stock).toEqual([
+      ['cup', 100],
+      ['pot', 50],
+      ['tea', 100],
+    ]);
+    expect(lines).toContain('pot: 50 sold, 0 left');
+  },
+
+  'printing.mjs': (lines) => {
+    expect(lines.at(-1)).toBe('3 processes, 12 verses: printed one at a time');
+    const verses = [];
+    for (let i = 0; i < lines.length - 1; i += 3) {
+      const verse = lines[i]?.replace(/, line 1$/, '');
+      expect(lines.slice(i, i + 3)).toEqual([1, 2, 3].map((line) => `${verse}, line ${line}`));
+      verses.push(verse);
+    }
+    const poets = ['Ann', 'Bob', 'Cid'];
+    expect(verses.sort()).toEqual(
+      poets.flatMap((poet) => [1, 2, 3, 4].map((verse) => `${poet}, verse ${verse}`)),
+    );
+  },
+
+  'lockstep.mjs': (lines) => {
+    expect(lines).toEqual([
+      ...[1, 2, 3, 4].map((round) => `round ${round}: 3 done`),
+      '3 parties, 4 rounds in lockstep; the indexes of each round: 0, 1, 2',
     ]);
   },
 

@@ -1,14 +1,34 @@
 #include "binding/environment.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
+#include "region/data_file.h"
 #include "sync/lock.h"
 #include "sync/lock_word.h"
 #include "wait/queue.h"
 #include "wait/reaper.h"
+#include "wait/stay.h"
 
 namespace holdfast::binding {
+namespace {
+
+// Some agent that holds of an object which is no lock; 0 if none is seen. For a message: looks without the guard.
+AgentSlot any_holder(Region& region, ObjectIndex object) {
+  const uint32_t count = Region::count(region.header().tickets);
+  for (TicketIndex i = 0; i < count; ++i) {
+    const TicketRecord* ticket = region.ticket(i);
+    if (ticket == nullptr || ticket->object.load(std::memory_order_relaxed) != object) continue;
+    const AgentSlot agent = ticket->agent.load(std::memory_order_acquire);
+    if (agent != 0 && (ticket->held != 0 || state_of(*ticket) == TicketState::Granted)) {
+      return agent;
+    }
+  }
+  return 0;
+}
+
+}  // namespace
 
 Environment::Environment(napi_env env) : env_(env), loop_(&Environment::deliver, this) {}
 
@@ -72,21 +92,91 @@ Status Environment::open(const std::string& name, Kind kind, Registry::OpenOptio
     give_up(seat);
     return Status::Ok;
   }
+  *handle = add_handle(seat, kind);
+  handle_of_.emplace(seat.object_index, *handle);
+  return Status::Ok;
+}
+
+Status Environment::open_memory(const std::string& name, Kind kind, MemoryOptions options,
+                                uint32_t* index) {
+  std::memcpy(&options.common.value, options.initial.data(),
+              std::min(options.initial.size(), sizeof options.common.value));
+  if (kind == Kind::SharedValue) return open(name, kind, options.common, index);
+  for (;;) {
+    UnnamedFile data;
+    options.common.data = nullptr;
+    if (agent_ != 0 && options.common.create && !Registry(region()).knows(name)) {
+      // Outside of the guard, as it may take a while. The name may be known by then, or be free again.
+      if (const Status status = make_memory(data, options); status != Status::Ok) return status;
+      options.common.data = &data;
+    }
+    Status status = open(name, kind, options.common, index);
+    if (status == Status::NotFound && options.common.create) continue;  // gone since we looked
+    if (status != Status::Ok) return status;
+    status = map_memory(*handle(*index));
+    if (status == Status::Ok) return status;
+    static_cast<void>(close(*index));
+    if (status != Status::NotFound || !options.common.create) return status;
+  }
+}
+
+Status Environment::make_memory(UnnamedFile& data, const MemoryOptions& options) {
+  const uint64_t bytes = data_bytes(options.common.parameters);
+  if (const Status status = data.make(region().mode(), bytes); status != Status::Ok) return status;
+  if (options.initial.empty()) return Status::Ok;
+  if (options.initial.size() > bytes) return Status::BadArgument;
+  std::shared_ptr<Mapping> memory;
+  if (const Status status = data.map(&memory); status != Status::Ok) return status;
+  std::memcpy(memory->base(), options.initial.data(), options.initial.size());
+  return Status::Ok;
+}
+
+// NotFound: the object is over, whether or not it was before.
+Status Environment::map_memory(Handle& open) {
+  if (open.memory != nullptr) return Status::Ok;
+  const ObjectRecord& object = *open.seat.object;
+  if (element_bytes(object.parameters.first) == 0) return Status::Corrupt;
+  const std::string file = data_file_name(region(), open.seat.object_index, object.generation);
+  const Status status = Mapping::open(file, {data_bytes(object.parameters), true}, &open.memory);
+  if (status == Status::NotFound) {
+    // Unlinked just now; or its file was removed by hand, and then its users must not go on without us.
+    static_cast<void>(unlink_object(region(), open.seat));
+    Registry(region()).unlink(open.seat.object_index);
+  } else if (status != Status::Ok) {
+    detail = "/dev/shm" + file;
+  }
+  return status;
+}
+
+Status Environment::open_waiter(uint32_t home, uint32_t* index) {
+  Handle* object = handle(home);
+  if (object == nullptr || object->home != nullptr) return Status::BadHandle;
+  Seat seat;
+  if (const Status status = Registry(region()).open_another(object->seat, &seat);
+      status != Status::Ok) {
+    return status;
+  }
+  *index = add_handle(seat, object->kind);
+  handles_[*index]->home = object;
+  ++object->waiters;
+  return Status::Ok;
+}
+
+uint32_t Environment::add_handle(const Seat& seat, Kind kind) {
   if (vacant_.empty()) {
     vacant_.push_back(static_cast<uint32_t>(handles_.size()));
     handles_.emplace_back();
   }
-  *handle = vacant_.back();
+  const uint32_t index = vacant_.back();
   vacant_.pop_back();
   auto made = std::make_unique<Handle>();
   made->seat = seat;
   made->wait.seat = &made->seat;
-  made->wait.handle = *handle;
+  made->wait.handle = index;
   made->kind = kind;
   made->opens = 1;
-  handles_[*handle] = std::move(made);
-  handle_of_.emplace(seat.object_index, *handle);
-  return Status::Ok;
+  handles_[index] = std::move(made);
+  return index;
 }
 
 Status Environment::close(uint32_t index) {
@@ -96,24 +186,36 @@ Status Environment::close(uint32_t index) {
     --open->opens;
     return Status::Ok;
   }
-  Seat& seat = open->seat;
-  if (lock_word::owner(seat.object->word.load(std::memory_order_acquire)) == agent_ &&
-      !open->wait.listed) {
-    return Status::InUse;
+  if (const Status status = let_go(*open); status != Status::Ok) return status;
+  give_up(open->seat);
+  if (open->home != nullptr) {
+    --open->home->waiters;
+  } else {
+    handle_of_.erase(open->seat.object_index);
   }
-  if (open->wait.listed) {
-    unwatch(*open);
-    const Outcome outcome = lock::last_look(region(), seat);
-    if (outcome == Outcome::Taken || outcome == Outcome::TakenAbandoned) {
-      const bool abandoned = outcome == Outcome::TakenAbandoned;
-      static_cast<void>(
-          lock::release(region(), seat, abandoned ? lock::Release::Untold : lock::Release::Plain));
-    }
-  }
-  give_up(seat);
-  handle_of_.erase(seat.object_index);
   handles_[index].reset();
   vacant_.push_back(index);
+  return Status::Ok;
+}
+
+// Whether the seat may be given up: it holds nothing. A lock's wait ends with it.
+Status Environment::let_go(Handle& open) {
+  Seat& seat = open.seat;
+  if (!is_lock(open.kind)) {
+    const bool idle = state_of(*seat.ticket) == TicketState::None && seat.ticket->held == 0;
+    return idle && open.waiters == 0 ? Status::Ok : Status::InUse;
+  }
+  if (!open.wait.listed) {
+    const AgentSlot owner = lock_word::owner(seat.object->word.load(std::memory_order_acquire));
+    return owner == agent_ ? Status::InUse : Status::Ok;
+  }
+  unwatch(open);
+  const Outcome outcome = lock::last_look(region(), seat);
+  if (outcome == Outcome::Taken || outcome == Outcome::TakenAbandoned) {
+    const bool abandoned = outcome == Outcome::TakenAbandoned;
+    static_cast<void>(
+        lock::release(region(), seat, abandoned ? lock::Release::Untold : lock::Release::Plain));
+  }
   return Status::Ok;
 }
 
@@ -121,8 +223,10 @@ Status Environment::unlink(uint32_t index) {
   Handle* open = handle(index);
   if (open == nullptr) return Status::BadHandle;
   AgentSlot holder = 0;
-  const Status status = lock::unlink(region(), open->seat, &holder);
+  const Status status = is_lock(open->kind) ? lock::unlink(region(), open->seat, &holder)
+                                            : unlink_object(region(), open->seat);
   if (status == Status::InUse) {
+    if (holder == 0) holder = any_holder(region(), open->seat.object_index);
     const ProcessRecord* process = region().process_of(holder);
     detail = process != nullptr ? std::to_string(process->pid.load(std::memory_order_relaxed))
                                 : std::string("unknown");
@@ -134,7 +238,7 @@ Status Environment::unlink(uint32_t index) {
 }
 
 void Environment::give_up(Seat& seat) {
-  lock::retire(region(), seat);
+  retire_seat(region(), seat);
   Registry(region()).close(agent_, seat.ticket_index);
 }
 
@@ -156,6 +260,12 @@ void Environment::take_up(napi_env env, napi_value on_ready, void* environment, 
   self.look_at_waits(env, on_ready);
 }
 
+Outcome Environment::look_again(Handle& open) {
+  if (is_lock(open.kind)) return lock::look(region(), open.seat, WaitMode::Async);
+  open.wanted.or_else = OrElse::Queue;
+  return attempt(region(), open.wanted);
+}
+
 // The loop's own thread competes for what it was told of, so that a busy loop does not sit on a lock.
 void Environment::look_at_waits(napi_env env, napi_value on_ready) {
   loop_.taken_up();
@@ -164,7 +274,7 @@ void Environment::look_at_waits(napi_env env, napi_value on_ready) {
   for (AsyncWait* wait = loop_.first(); wait != nullptr; wait = next) {
     next = wait->next;
     if (!wait->worth_a_look()) continue;
-    const Outcome outcome = lock::look(region(), *wait->seat, WaitMode::Async);
+    const Outcome outcome = look_again(*handles_[wait->handle]);
     if (outcome == Outcome::Pending) continue;
     Runtime::get().keeper().unwatch(loop_, *wait);
     batch_.push_back(static_cast<int32_t>(wait->handle));

@@ -5,23 +5,33 @@
 #include <node_api.h>
 
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "binding/posix_table.h"
 #include "binding/runtime.h"
+#include "posix/unnamed_file.h"
 #include "region/registry.h"
 #include "status.h"
+#include "sync/attempt.h"
 #include "wait/keeper.h"
 
 namespace holdfast::binding {
 
-// An object that this thread has open. One for each object, however often it was opened.
+// An object that this thread has open: one for each object, however often it was opened. Or one waiter at it, which
+// has a seat of its own, and `home` is the object's.
 struct Handle {
   Seat seat;
   AsyncWait wait;
   Kind kind = Kind::None;
   uint32_t opens = 0;
+  Handle* home = nullptr;
+  uint32_t waiters = 0;             // of a home: handles that point to it
+  Attempt wanted;                   // of a waiter: what it waits for
+  Element element;                  // of a waiter at shared memory
+  std::shared_ptr<Mapping> memory;  // of a SharedArray
 };
 
 class Environment {
@@ -35,6 +45,14 @@ class Environment {
   [[nodiscard]] AgentSlot agent() const { return agent_; }
 
   Status open(const std::string& name, Kind kind, Registry::OpenOptions options, uint32_t* handle);
+  // The same for a SharedValue or SharedArray, whose memory is mapped then. A new one starts with `initial`.
+  struct MemoryOptions {
+    Registry::OpenOptions common;
+    std::span<const std::byte> initial;
+  };
+  Status open_memory(const std::string& name, Kind kind, MemoryOptions options, uint32_t* handle);
+  // One more seat at the object. It is closed before the object.
+  Status open_waiter(uint32_t home, uint32_t* handle);
   // The last close of a handle gives up its seat. InUse: this agent holds the object.
   Status close(uint32_t handle);
   Status unlink(uint32_t handle);
@@ -46,6 +64,8 @@ class Environment {
   void unwatch(Handle& handle) { Runtime::get().keeper().unwatch(loop_, handle.wait); }
   Status keep_alive(bool on);
 
+  PosixTable posix;
+
   // Words for the last failure.
   std::string detail;
 
@@ -53,7 +73,12 @@ class Environment {
   static bool deliver(void* environment);  // on the keeper's thread
   static void take_up(napi_env env, napi_value on_ready, void* environment, void* data);
   static void leave(void* environment);
+  Status let_go(Handle& open);
   void give_up(Seat& seat);
+  Status make_memory(UnnamedFile& data, const MemoryOptions& options);
+  Status map_memory(Handle& open);
+  uint32_t add_handle(const Seat& seat, Kind kind);
+  Outcome look_again(Handle& handle);
   void look_at_waits(napi_env env, napi_value on_ready);
 
   napi_env env_;

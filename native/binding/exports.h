@@ -21,6 +21,36 @@ napi_value keep_alive(napi_env env, napi_callback_info info);
 napi_value now(napi_env env, napi_callback_info info);
 napi_value detail(napi_env env, napi_callback_info info);
 
+// waiter.cc
+napi_value open_waiter(napi_env env, napi_callback_info info);
+napi_value attempt_by(napi_env env, napi_callback_info info);
+napi_value attempt_sync_by(napi_env env, napi_callback_info info);
+napi_value act_on(napi_env env, napi_callback_info info);
+napi_value ask_of(napi_env env, napi_callback_info info);
+
+// shared_memory.cc
+napi_value open_memory(napi_env env, napi_callback_info info);
+napi_value memory_of(napi_env env, napi_callback_info info);
+napi_value memory_id(napi_env env, napi_callback_info info);
+napi_value memory_expect(napi_env env, napi_callback_info info);
+napi_value memory_notify(napi_env env, napi_callback_info info);
+
+// posix.cc
+napi_value semaphore_open(napi_env env, napi_callback_info info);
+napi_value semaphore_post(napi_env env, napi_callback_info info);
+napi_value semaphore_try_wait(napi_env env, napi_callback_info info);
+napi_value semaphore_wait(napi_env env, napi_callback_info info);
+napi_value semaphore_value(napi_env env, napi_callback_info info);
+napi_value mutex_open(napi_env env, napi_callback_info info);
+napi_value mutex_try_lock(napi_env env, napi_callback_info info);
+napi_value mutex_lock(napi_env env, napi_callback_info info);
+napi_value mutex_unlock(napi_env env, napi_callback_info info);
+napi_value mutex_consistent(napi_env env, napi_callback_info info);
+napi_value shared_memory_open(napi_env env, napi_callback_info info);
+napi_value shared_memory_buffer(napi_env env, napi_callback_info info);
+napi_value posix_close(napi_env env, napi_callback_info info);
+napi_value posix_unlink(napi_env env, napi_callback_info info);
+
 // lock.cc
 napi_value lock_try(napi_env env, napi_callback_info info);
 napi_value lock_wait(napi_env env, napi_callback_info info);

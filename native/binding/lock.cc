@@ -10,6 +10,11 @@ namespace {
 // worker.terminate() cannot end a native sleep.
 constexpr int64_t kSyncSliceNs = 60'000'000;
 
+// The handle of an open lock: what the words and tickets of other kinds mean is not a lock's business.
+Handle* lock_of(Handle* handle) {
+  return handle != nullptr && is_lock(handle->kind) ? handle : nullptr;
+}
+
 // The loop no longer waits for what came out decided.
 Outcome settled(Environment& environment, Handle& handle, Outcome outcome) {
   if (outcome != Outcome::Pending) environment.unwatch(handle);
@@ -20,7 +25,7 @@ Outcome settled(Environment& environment, Handle& handle, Outcome outcome) {
 
 napi_value lock_try(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
-  Handle* handle = arguments.handle(0);
+  Handle* handle = lock_of(arguments.handle(0));
   if (handle == nullptr) return to_js(env, Status::BadHandle);
   Environment& environment = *arguments.environment();
   return to_js(
@@ -29,7 +34,7 @@ napi_value lock_try(napi_env env, napi_callback_info info) {
 
 napi_value lock_wait(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
-  Handle* handle = arguments.handle(0);
+  Handle* handle = lock_of(arguments.handle(0));
   if (handle == nullptr) return to_js(env, Status::BadHandle);
   Environment& environment = *arguments.environment();
   environment.watch(*handle);
@@ -39,7 +44,7 @@ napi_value lock_wait(napi_env env, napi_callback_info info) {
 
 napi_value lock_cancel(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
-  Handle* handle = arguments.handle(0);
+  Handle* handle = lock_of(arguments.handle(0));
   if (handle == nullptr) return to_js(env, Status::BadHandle);
   Environment& environment = *arguments.environment();
   return to_js(env,
@@ -48,7 +53,7 @@ napi_value lock_cancel(napi_env env, napi_callback_info info) {
 
 napi_value lock_acquire_sync(napi_env env, napi_callback_info info) {
   const Arguments<3> arguments(env, info);
-  Handle* handle = arguments.handle(0);
+  Handle* handle = lock_of(arguments.handle(0));
   double deadline_ms = 0;
   bool keep_ticket = false;
   if (handle == nullptr) return to_js(env, Status::BadHandle);
@@ -72,7 +77,7 @@ napi_value lock_acquire_sync(napi_env env, napi_callback_info info) {
 
 napi_value lock_release(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
-  Handle* handle = arguments.handle(0);
+  Handle* handle = lock_of(arguments.handle(0));
   uint32_t how = 0;
   if (handle == nullptr) return to_js(env, Status::BadHandle);
   if (!arguments.integer(1, &how) || how > static_cast<uint32_t>(lock::Release::Untold)) {
@@ -84,7 +89,7 @@ napi_value lock_release(napi_env env, napi_callback_info info) {
 
 napi_value lock_holder(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
-  Handle* handle = arguments.handle(0);
+  Handle* handle = lock_of(arguments.handle(0));
   if (handle == nullptr) return to_js(env, Status::BadHandle);
   Region& region = arguments.environment()->region();
   const lock::Holder holder = lock::holder(region, handle->seat);

@@ -21,7 +21,8 @@ napi_value report(napi_env env, Environment& environment, Status status) {
 }
 
 bool is_kind(uint32_t kind) {
-  return kind == static_cast<uint32_t>(Kind::Lock) || kind == static_cast<uint32_t>(Kind::RLock);
+  return kind >= static_cast<uint32_t>(Kind::Lock) &&
+         kind <= static_cast<uint32_t>(Kind::RWLock);  // those after it: shared_memory.cc
 }
 
 }  // namespace
@@ -45,13 +46,15 @@ napi_value join(napi_env env, napi_callback_info info) {
 }
 
 napi_value open_object(napi_env env, napi_callback_info info) {
-  const Arguments<3> arguments(env, info);
+  const Arguments<5> arguments(env, info);
   Environment* environment = arguments.environment();
   std::string name;
   uint32_t kind = 0;
   uint32_t flags = 0;
+  Parameters parameters;
   if (environment == nullptr || !arguments.string(0, &name) || !arguments.integer(1, &kind) ||
-      !arguments.integer(2, &flags) || !is_kind(kind)) {
+      !arguments.integer(2, &flags) || !arguments.integer(3, &parameters.first) ||
+      !arguments.integer(4, &parameters.second) || !is_kind(kind)) {
     return to_js(env, Status::BadArgument);
   }
   if (const Status status = Runtime::get().usable(); status != Status::Ok) {
@@ -59,9 +62,11 @@ napi_value open_object(napi_env env, napi_callback_info info) {
   }
   environment->detail.clear();
   uint32_t handle = 0;
-  const Status status = environment->open(
-      name, static_cast<Kind>(kind),
-      {.create = (flags & kFlagCreate) != 0, .anonymous = (flags & kFlagAnonymous) != 0}, &handle);
+  const Status status = environment->open(name, static_cast<Kind>(kind),
+                                          {.create = (flags & kFlagCreate) != 0,
+                                           .anonymous = (flags & kFlagAnonymous) != 0,
+                                           .parameters = parameters},
+                                          &handle);
   if (status != Status::Ok) return report(env, *environment, status);
   return to_js(env, static_cast<int32_t>(handle));
 }

@@ -16,6 +16,7 @@ RobustMutex::Lock lock_of(int error) {
     case EOWNERDEAD:
       return RobustMutex::Lock::OwnerDied;
     case EBUSY:
+    case ETIMEDOUT:
       return RobustMutex::Lock::Busy;
     case ENOTRECOVERABLE:
       return RobustMutex::Lock::NotRecoverable;
@@ -38,6 +39,23 @@ bool RobustMutex::init() {
 }
 
 RobustMutex::Lock RobustMutex::lock() { return lock_of(pthread_mutex_lock(&mutex_)); }
+
+RobustMutex::Lock RobustMutex::lock(Deadline deadline) {
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 30)
+  const timespec until = deadline.to_timespec();
+  return lock_of(pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &until));
+#else
+  // The wall clock: callers come with a short slice at a time, so that a step of it does little harm.
+  const int64_t left = deadline.ns() - monotonic_ns();
+  if (left <= 0) return try_lock();
+  timespec until;
+  clock_gettime(CLOCK_REALTIME, &until);
+  const int64_t ns = until.tv_nsec + left;
+  until.tv_sec += static_cast<time_t>(ns / 1'000'000'000);
+  until.tv_nsec = static_cast<long>(ns % 1'000'000'000);
+  return lock_of(pthread_mutex_timedlock(&mutex_, &until));
+#endif
+}
 
 RobustMutex::Lock RobustMutex::try_lock() { return lock_of(pthread_mutex_trylock(&mutex_)); }
 

@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "posix/deadline.h"
+
 namespace holdfast {
 
 class RobustMutex {
@@ -17,7 +19,7 @@ class RobustMutex {
   enum class Lock : uint8_t {
     Held,       // this thread has it
     OwnerDied,  // this thread has it; the owner before died: make the state right, then consistent()
-    Busy,       // try_lock: another has it
+    Busy,       // try_lock: another has it; lock: the deadline has passed
     NotRecoverable,  // an owner unlocked after a death without consistent()
     Failed,          // errno says what
   };
@@ -26,6 +28,7 @@ class RobustMutex {
   [[nodiscard]] bool init();
 
   Lock lock();
+  Lock lock(Deadline deadline);
   Lock try_lock();
   // False where this thread does not own it.
   bool unlock();

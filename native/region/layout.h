@@ -20,7 +20,7 @@
 namespace holdfast {
 
 inline constexpr char kMagic[8] = {'H', 'O', 'L', 'D', 'F', 'A', 'S', 'T'};
-inline constexpr uint32_t kLayoutVersion = 1;
+inline constexpr uint32_t kLayoutVersion = 2;
 inline constexpr uint32_t kByteOrderMark = 0x01020304;
 inline constexpr size_t kCacheLine = 64;
 inline constexpr size_t kMappedRange = size_t{1} << 30;  // address space, not memory
@@ -46,7 +46,43 @@ struct alignas(kCacheLine) GuardRecord {
 };
 static_assert(sizeof(GuardRecord) == kCacheLine);
 
-enum class Kind : uint32_t { None = 0, Lock = 1, RLock = 2 };
+enum class Kind : uint32_t {
+  None = 0,
+  Lock = 1,
+  RLock = 2,
+  Semaphore = 3,
+  Event = 4,
+  Condition = 5,
+  Barrier = 6,
+  RWLock = 7,
+  SharedValue = 8,
+  SharedArray = 9,
+};
+
+constexpr bool is_lock(Kind kind) { return kind == Kind::Lock || kind == Kind::RLock; }
+
+// What an object was made with; whoever opens it must say the same. What they mean is the kind's business.
+struct Parameters {
+  uint32_t first = 0;
+  uint32_t second = 0;
+  bool operator==(const Parameters&) const = default;
+};
+
+// The kinds' own state. Counts are an index over the tickets, as the queue is, where not said otherwise.
+struct SemaphoreState {
+  uint32_t free;  // [guard] permits that nobody has; the truth itself where permits are not owned
+  uint32_t journal_ticket;  // [guard] index + 1 of a ticket that is being granted; 0 none
+  uint32_t journal_free;    // [guard] `free` once it is
+};
+struct BarrierState {
+  uint32_t generation;  // [guard] round
+  uint32_t phase;       // [guard] BarrierPhase
+};
+struct RWLockState {
+  AgentSlot writer;    // [guard] 0 none
+  uint32_t readers;    // [guard] shares
+  uint32_t abandoned;  // [guard] 1: a writer died, and nobody was told yet. The truth itself
+};
 
 enum class ObjectState : uint32_t {
   Free = 0,      // record unused
@@ -80,7 +116,15 @@ struct alignas(kCacheLine) ObjectRecord {
   int64_t handed_over_ns;  // [guard] when a starving waiter last got its way
   // Line 3 ...
   char name[kMaxNameBytes + 1];  // [once] not terminated by necessity: name_bytes counts
-  char unused[64];
+  // The line after the name
+  Parameters parameters;  // [once]
+  union {
+    SemaphoreState semaphore;
+    BarrierState barrier;
+    RWLockState rwlock;
+    uint64_t value;  // of a SharedValue: anybody, as its users agree
+    char kind_state[56];
+  };
 };
 static_assert(sizeof(ObjectRecord) == 512);
 static_assert(offsetof(ObjectRecord, word) == 0 && offsetof(ObjectRecord, depth) == 4);
@@ -114,7 +158,9 @@ struct alignas(kCacheLine) TicketRecord {
   TicketIndex previous;             // [guard]
   TicketIndex next;                 // [guard]
   uint32_t starved;                 // [guard] 1: has looked, lost, and had waited too long
-  uint32_t unused[3];
+  uint32_t role;                    // [guard] what it waits for, in its kind's words
+  uint32_t units;                   // [guard] how much of it
+  uint32_t held;  // [guard] what the agent holds by this ticket, in its kind's words
 };
 static_assert(sizeof(TicketRecord) == kCacheLine);
 

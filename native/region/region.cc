@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "posix/fault.h"
+#include "region/data_file.h"
 
 namespace holdfast {
 namespace {
@@ -42,6 +43,8 @@ std::string region_file_name(const std::string& name_space, mode_t mode) {
       (mode & 0070) != 0 ? "g" + std::to_string(::getegid()) : std::to_string(::geteuid());
   return "/holdfast-" + owner + "-" + name_space;
 }
+
+std::string Region::file_name() const { return region_file_name(name_space_, mode_); }
 
 Status Region::open(const std::string& name_space, mode_t mode, std::string* detail) {
   name_space_ = name_space;
@@ -109,6 +112,7 @@ bool Region::is_whole() {
 
 // With nobody else in the file. It is all zeros then, as long as the header.
 Status Region::build() {
+  remove_data_files(file_name());
   if (const Status status = file_.truncate(0); status != Status::Ok) return status;
   if (const Status status = file_.reserve(kHeaderBytes); status != Status::Ok) return status;
   known_bytes_.store(0, std::memory_order_relaxed);
@@ -233,6 +237,7 @@ Status Region::remove(const std::string& name_space, mode_t mode, std::string* d
     *detail = file.users();
     return Status::InUse;
   }
+  remove_data_files(name);
   return file.remove(name);
 }
 
@@ -250,6 +255,7 @@ Status Region::remove_own(std::string* detail) {
     *detail = file_.users();
     return Status::InUse;
   }
+  remove_data_files(name);
   if (const Status status = file.remove(name); status != Status::Ok) return status;
   header().prologue.state.store(RegionState::Gone, std::memory_order_release);
   return Status::Ok;

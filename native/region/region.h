@@ -38,6 +38,9 @@ class Region {
   // This process' own record, wherever a scribbled table says it is.
   [[nodiscard]] ProcessRecord& self_record() { return *self_record_; }
   [[nodiscard]] const std::string& name_space() const { return name_space_; }
+  // Of its file, and of the files beside it.
+  [[nodiscard]] std::string file_name() const;
+  [[nodiscard]] mode_t mode() const { return mode_; }
 
   // Records by number; nullptr for a number that no record has.
   [[nodiscard]] ProcessRecord* process(ProcessIndex index) { return at(header().processes, index); }

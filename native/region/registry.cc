@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "posix/fault.h"
+#include "region/data_file.h"
 #include "sync/lock_word.h"
 
 namespace holdfast {
@@ -34,6 +35,20 @@ const char* kind_name(Kind kind) {
       return "Lock";
     case Kind::RLock:
       return "RLock";
+    case Kind::Semaphore:
+      return "Semaphore";
+    case Kind::Event:
+      return "Event";
+    case Kind::Condition:
+      return "Condition";
+    case Kind::Barrier:
+      return "Barrier";
+    case Kind::RWLock:
+      return "RWLock";
+    case Kind::SharedValue:
+      return "SharedValue";
+    case Kind::SharedArray:
+      return "SharedArray";
     case Kind::None:
       break;
   }
@@ -65,7 +80,13 @@ void Registry::rebuild() {
   }
   for (ObjectIndex index = 0; index < objects; ++index) {
     ObjectRecord* object = region_.object(index);
-    if (object != nullptr && object->tickets == 0) release_object(index);
+    if (object == nullptr) continue;
+    if (object->tickets == 0) release_object(index);
+    // Its maker died between naming the data and publishing the object.
+    if (object->kind == Kind::SharedArray &&
+        object->state.load(std::memory_order_acquire) == ObjectState::Free) {
+      remove_data_file(region_, index, object->generation);
+    }
   }
 }
 
@@ -133,8 +154,7 @@ Status Registry::open(AgentSlot agent, std::string_view name, Kind kind, OpenOpt
   }
   if (index == kNone) {
     if (!options.create) return Status::NotFound;
-    if (const Status status = make(name, hash, kind, options.anonymous, &index);
-        status != Status::Ok) {
+    if (const Status status = make(name, hash, kind, options, &index); status != Status::Ok) {
       return status;
     }
   }
@@ -143,6 +163,28 @@ Status Registry::open(AgentSlot agent, std::string_view name, Kind kind, OpenOpt
     *detail = kind_name(object.kind);
     return Status::KindMismatch;
   }
+  if (options.create && object.parameters != options.parameters) {
+    *detail =
+        std::to_string(object.parameters.first) + " " + std::to_string(object.parameters.second);
+    return Status::OtherParameters;
+  }
+  const Status status = add_seat(agent, index, out);
+  if (status != Status::Ok && object.tickets == 0) release_object(index);
+  return status;
+}
+
+bool Registry::knows(std::string_view name) {
+  const ObjectIndex index = find(name, hash_of(name));
+  return index != kNone &&
+         !lock_word::is_unlinked(region_.object(index)->word.load(std::memory_order_acquire));
+}
+
+Status Registry::open_another(const Seat& seat, Seat* out) {
+  return add_seat(seat.agent, seat.object_index, out);
+}
+
+Status Registry::add_seat(AgentSlot agent, ObjectIndex index, Seat* out) {
+  ObjectRecord& object = *region_.object(index);
   const auto is_free = [&](TicketIndex i) {
     const TicketRecord* ticket = region_.ticket(i);
     return ticket != nullptr && ticket->agent.load(std::memory_order_acquire) == 0;
@@ -150,7 +192,6 @@ Status Registry::open(AgentSlot agent, std::string_view name, Kind kind, OpenOpt
   TicketIndex ticket_index = kNone;
   if (const Status status = find_free(header_.tickets, 0, is_free, &ticket_index);
       status != Status::Ok) {
-    if (object.tickets == 0) release_object(index);
     return status;
   }
   TicketRecord* free_ticket = region_.ticket(ticket_index);
@@ -159,6 +200,7 @@ Status Registry::open(AgentSlot agent, std::string_view name, Kind kind, OpenOpt
   ticket.state.store(static_cast<uint32_t>(TicketState::None), std::memory_order_relaxed);
   ticket.object.store(index, std::memory_order_relaxed);
   ticket.starved = 0;
+  ticket.role = ticket.units = ticket.held = 0;
   ticket.previous = ticket.next = kNone;
   HOLDFAST_POINT("ticket.claiming");
   // SYNC POINT: ticket-live. release, with the acquire wherever tickets are counted or searched.
@@ -169,8 +211,9 @@ Status Registry::open(AgentSlot agent, std::string_view name, Kind kind, OpenOpt
   return Status::Ok;
 }
 
-Status Registry::make(std::string_view name, uint64_t hash, Kind kind, bool anonymous,
+Status Registry::make(std::string_view name, uint64_t hash, Kind kind, const OpenOptions& options,
                       ObjectIndex* out) {
+  if (kind == Kind::SharedArray && options.data == nullptr) return Status::NotFound;
   const auto is_free = [&](ObjectIndex i) {
     const ObjectRecord* object = region_.object(i);
     return object != nullptr && object->state.load(std::memory_order_acquire) == ObjectState::Free;
@@ -192,8 +235,17 @@ Status Registry::make(std::string_view name, uint64_t hash, Kind kind, bool anon
   object.name_bytes = static_cast<uint32_t>(name.size());
   object.name_hash = hash;
   object.tickets = 0;
-  object.anonymous = anonymous ? 1 : 0;
+  object.anonymous = options.anonymous ? 1 : 0;
+  object.parameters = options.parameters;
+  std::memset(object.kind_state, 0, sizeof object.kind_state);
+  if (kind == Kind::Semaphore) object.semaphore.free = options.parameters.first;
+  if (kind == Kind::SharedValue) object.value = options.value;
   std::memcpy(object.name, name.data(), name.size());
+  if (kind == Kind::SharedArray) {
+    if (const Status status = publish_data(index, *options.data); status != Status::Ok) {
+      return status;
+    }
+  }
   HOLDFAST_POINT("object.making");
   // SYNC POINT: object-live. release, with the acquire in is_live().
   object.state.store(ObjectState::Live, std::memory_order_release);
@@ -201,6 +253,19 @@ Status Registry::make(std::string_view name, uint64_t hash, Kind kind, bool anon
   insert(index);
   *out = index;
   return Status::Ok;
+}
+
+Status Registry::publish_data(ObjectIndex index, UnnamedFile& data) {
+  const uint32_t generation = region_.object(index)->generation;
+  const std::string name = data_file_name(region_, index, generation);
+  Status status = data.publish(name);
+  if (status == Status::Exists) {
+    // Nobody's: the record was free.
+    remove_data_file(region_, index, generation);
+    status = data.publish(name);
+  }
+  HOLDFAST_POINT("object.data-named");
+  return status;
 }
 
 void Registry::close(AgentSlot agent, TicketIndex ticket_index) {
@@ -233,6 +298,10 @@ void Registry::unlink(ObjectIndex index) {
   ObjectRecord* object = region_.object(index);
   if (object == nullptr || !is_live(*object)) return;
   remove(index);
+  if (object->kind == Kind::SharedArray) {
+    remove_data_file(region_, index, object->generation);
+    HOLDFAST_POINT("object.data-removed");
+  }
   if (object->token > header_.token_floor) header_.token_floor = object->token;
   object->state.store(ObjectState::Unlinked, std::memory_order_release);
   if (object->tickets == 0) release_object(index);

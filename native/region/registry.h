@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "posix/unnamed_file.h"
 #include "region/guard.h"
 #include "region/layout.h"
 #include "region/region.h"
@@ -31,6 +32,10 @@ class Registry {
   struct OpenOptions {
     bool create = true;
     bool anonymous = false;  // goes with its last seat
+    Parameters parameters = {};
+    uint64_t value = 0;  // of a new SharedValue
+    UnnamedFile* data =
+        nullptr;  // of a new SharedArray. NotFound: it has to be made, and there is none
   };
 
   explicit Registry(Region& region);
@@ -42,6 +47,10 @@ class Registry {
   // Finds the object or makes it, and gives the agent a seat at it (a new one at each call).
   Status open(AgentSlot agent, std::string_view name, Kind kind, OpenOptions options, Seat* out,
               std::string* detail);
+  // Whether a living object has this name.
+  [[nodiscard]] bool knows(std::string_view name);
+  // One more seat at an object that the agent has open.
+  Status open_another(const Seat& seat, Seat* out);
   // The seat's ticket must be out of the queue, and retired. Frees the object where it was the last seat and
   // no name keeps it.
   void close(AgentSlot agent, TicketIndex ticket);
@@ -54,7 +63,10 @@ class Registry {
  private:
   void rebuild();
   ObjectIndex find(std::string_view name, uint64_t hash);
-  Status make(std::string_view name, uint64_t hash, Kind kind, bool anonymous, ObjectIndex* out);
+  Status make(std::string_view name, uint64_t hash, Kind kind, const OpenOptions& options,
+              ObjectIndex* out);
+  Status publish_data(ObjectIndex index, UnnamedFile& data);
+  Status add_seat(AgentSlot agent, ObjectIndex index, Seat* out);
   void insert(ObjectIndex index);
   void remove(ObjectIndex index);
   void release_object(ObjectIndex index);

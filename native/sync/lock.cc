@@ -3,9 +3,8 @@
 #include "posix/fault.h"
 #include "posix/spin.h"
 #include "sync/lock_word.h"
-#include "wait/queue.h"
 #include "wait/reaper.h"
-#include "wait/ring.h"
+#include "wait/stay.h"
 
 namespace holdfast::lock {
 namespace {
@@ -14,31 +13,13 @@ namespace {
 // as a hand-over to a sleeper leaves the lock idle until it has woken up. As parking_lot's fair unlock.
 constexpr int64_t kStarvingAfterNs = 1'000'000;
 
-TicketState state_of(const TicketRecord& ticket) {
-  return static_cast<TicketState>(ticket.state.load(std::memory_order_acquire));
-}
-
-void set_state(TicketRecord& ticket, TicketState state) {
-  ticket.state.store(static_cast<uint32_t>(state), std::memory_order_release);
-}
-
-// One stay inside the lock's guard; entered, the state is whole. Wakes that fall due are rung on leaving.
-class Stay {
+// A stay inside the lock's guard; once entered, the state is whole.
+class LockStay : public Stay {
  public:
-  Stay(Region& region, ObjectIndex index, ObjectRecord& object)
-      : queue(region, object, index),
-        word(object.word),
-        region_(region),
-        guard_(region, object.guard) {
-    if (guard_.needs_repair()) repair();
+  LockStay(Region& region, ObjectIndex index, ObjectRecord& object)
+      : Stay(region, index, object), word(object.word) {
+    if (needs_repair()) repair();
   }
-  ~Stay() {
-    guard_.leave();
-    ring_.now();
-    if (ring_all_) ring_all_told(region_);
-  }
-  Stay(const Stay&) = delete;
-  Stay& operator=(const Stay&) = delete;
 
   [[nodiscard]] uint32_t load() const { return word.load(std::memory_order_acquire); }
 
@@ -56,12 +37,6 @@ class Stay {
       }
     }
   }
-
-  void tell(TicketRecord& ticket, TicketState state) {
-    set_state(ticket, state);
-    ring_.note(region_, ticket);
-  }
-  void ring_all_on_leaving() { ring_all_ = true; }
 
   // I6: the lock stands free and somebody waits, so somebody must be on the way.
   void fix() {
@@ -82,7 +57,6 @@ class Stay {
     });
   }
 
-  WaitQueue queue;
   std::atomic<uint32_t>& word;
 
  private:
@@ -90,51 +64,26 @@ class Stay {
   void repair() {
     queue.rebuild();
     const AgentSlot owner = lock_word::owner(load());
-    TicketRecord* ticket = queue.head();
-    for (uint32_t left = Region::count(region_.header().tickets); ticket != nullptr && left > 0;
-         --left) {
-      TicketRecord* next = region_.ticket(ticket->next);
-      if (owner != 0 && ticket->agent.load(std::memory_order_relaxed) == owner) {
-        // A hand-over that was committed and not delivered; or a take by one who died before it left the
-        // queue: then its reaper releases it again.
-        set_state(*ticket, TicketState::Granted);
-        queue.remove(queue.index_of(*ticket));
-      }
-      ticket = next;
+    TicketRecord* ticket = queue.find([=](const TicketRecord& queued) {
+      return owner != 0 && queued.agent.load(std::memory_order_relaxed) == owner;
+    });
+    if (ticket != nullptr) {
+      // A hand-over that was committed and not delivered; or a take by one who died before it left the queue:
+      // then its reaper releases it again.
+      set_state(*ticket, TicketState::Granted);
+      queue.remove(queue.index_of(*ticket));
     }
     HOLDFAST_POINT("repair.delivered");
     update([](uint32_t w) { return w & ~lock_word::kStarving; });
-    restore_flags();
     if (lock_word::is_unlinked(load())) end_all_waits();
+    restore_flags();
     fix();
     ring_all_on_leaving();
   }
-
- public:
-  void end_all_waits() {
-    queue.drain([](TicketRecord& ticket) { set_state(ticket, TicketState::Gone); });
-    update([](uint32_t w) { return w & ~(lock_word::kWaiters | lock_word::kWoken); });
-    ring_all_on_leaving();
-  }
-
- private:
-  Region& region_;
-  Guard guard_;
-  Ring ring_;
-  bool ring_all_ = false;
 };
 
-bool is_only_one_queued(const Stay& stay, const TicketRecord& ticket) {
+bool is_only_one_queued(const LockStay& stay, const TicketRecord& ticket) {
   return stay.queue.head() == &ticket && ticket.next == kNone;
-}
-
-void leave_queue(Stay& stay, Seat& seat) {
-  TicketRecord& ticket = *seat.ticket;
-  const bool queued = WaitQueue::is_queued(ticket);
-  set_state(ticket, TicketState::None);
-  HOLDFAST_POINT("leave.retracted");
-  if (queued) stay.queue.remove(seat.ticket_index);
-  ticket.starved = 0;
 }
 
 void stamp_since(ObjectRecord& object) {
@@ -144,7 +93,7 @@ void stamp_since(ObjectRecord& object) {
 }
 
 // look.take: false where a running agent took it first, by the fast path.
-bool take(Stay& stay, Seat& seat, bool* abandoned) {
+bool take(LockStay& stay, Seat& seat, bool* abandoned) {
   TicketRecord& ticket = *seat.ticket;
   const bool queued = WaitQueue::is_queued(ticket);
   const bool woken = state_of(ticket) == TicketState::Woken;
@@ -159,14 +108,14 @@ bool take(Stay& stay, Seat& seat, bool* abandoned) {
   if (lock_word::owner(seen) != 0) return false;
   HOLDFAST_POINT("look.taken");
   *abandoned = (seen & lock_word::kAbandoned) != 0;
-  leave_queue(stay, seat);
+  stay.leave_queue(seat);
   HOLDFAST_POINT("look.dequeued");
   stamp_since(*seat.object);
   return true;
 }
 
 // look.note: false where the lock has become free meanwhile.
-bool note(Stay& stay, Seat& seat, WaitMode mode) {
+bool note(LockStay& stay, Seat& seat, WaitMode mode) {
   TicketRecord& ticket = *seat.ticket;
   const bool queued = WaitQueue::is_queued(ticket);
   const bool woken = state_of(ticket) == TicketState::Woken;
@@ -188,21 +137,14 @@ bool note(Stay& stay, Seat& seat, WaitMode mode) {
   ticket.mode = mode;
   if (queued) {
     set_state(ticket, TicketState::Waiting);
-    return true;
+  } else {
+    stay.enqueue(seat, mode);
   }
-  ticket.seq = seat.object->next_seq++;
-  ticket.since_ns = now;
-  ticket.starved = 0;
-  HOLDFAST_POINT("enqueue.numbered");
-  set_state(ticket, TicketState::Waiting);
-  HOLDFAST_POINT("enqueue.published");
-  stay.queue.append(seat.ticket_index);
-  HOLDFAST_POINT("enqueue.linked");
   return true;
 }
 
-void cancel(Stay& stay, Seat& seat) {
-  leave_queue(stay, seat);
+void cancel(LockStay& stay, Seat& seat) {
+  stay.leave_queue(seat);
   HOLDFAST_POINT("cancel.unlinked");
   stay.restore_flags();
   // The holder may have left by the fast path, trusting in the wake that was ours.
@@ -210,7 +152,7 @@ void cancel(Stay& stay, Seat& seat) {
 }
 
 // reap.release: free where `agent` owned it, with the mark for the next owner; somebody is on the way.
-void abandon(Stay& stay, AgentSlot agent) {
+void abandon(LockStay& stay, AgentSlot agent) {
   stay.update([=](uint32_t w) {
     if (lock_word::owner(w) != agent) return w;
     return (lock_word::with_owner(w, 0) | lock_word::kAbandoned) & ~lock_word::kStarving;
@@ -226,7 +168,7 @@ Outcome look_or(Region& region, Seat& seat, OrElse or_else, WaitMode mode) {
   // What a dead process held is free for whoever asks, also before any keeper has noticed.
   const AgentSlot owner = lock_word::owner(seat.object->word.load(std::memory_order_relaxed));
   if (is_dying(region, owner)) static_cast<void>(reap_dead_processes(region));
-  Stay stay(region, seat.object_index, *seat.object);
+  LockStay stay(region, seat.object_index, *seat.object);
   TicketRecord& ticket = *seat.ticket;
   for (;;) {
     const TicketState state = state_of(ticket);
@@ -238,7 +180,7 @@ Outcome look_or(Region& region, Seat& seat, OrElse or_else, WaitMode mode) {
     }
     const uint32_t word = stay.load();
     if (state == TicketState::Gone || lock_word::is_unlinked(word)) {  // look.gone
-      leave_queue(stay, seat);
+      stay.leave_queue(seat);
       return Outcome::Unlinked;
     }
     if (lock_word::owner(word) == 0) {
@@ -333,7 +275,7 @@ Outcome acquire_sync(Region& region, Seat& seat, const SyncWait& wait) {
 }
 
 Status release(Region& region, Seat& seat, Release how) {
-  Stay stay(region, seat.object_index, *seat.object);
+  LockStay stay(region, seat.object_index, *seat.object);
   const uint32_t word = stay.load();
   if (lock_word::owner(word) != seat.agent) return Status::NotOwner;
   if (how == Release::Untold) {
@@ -381,20 +323,20 @@ Status release(Region& region, Seat& seat, Release how) {
 
 void reap(Region& region, const Seat& dead) {
   Seat seat = dead;
-  Stay stay(region, seat.object_index, *seat.object);
-  leave_queue(stay, seat);
+  LockStay stay(region, seat.object_index, *seat.object);
+  stay.leave_queue(seat);
   HOLDFAST_POINT("reap.retracted");
   abandon(stay, seat.agent);
-  seat.ticket->object.fetch_or(kRetired, std::memory_order_relaxed);
+  stay.retire(seat);
 }
 
 void retire(Region& region, Seat& seat) {
-  const Stay stay(region, seat.object_index, *seat.object);
-  seat.ticket->object.fetch_or(kRetired, std::memory_order_relaxed);  // ordered by the guard
+  LockStay stay(region, seat.object_index, *seat.object);
+  stay.retire(seat);
 }
 
 Status unlink(Region& region, Seat& seat, AgentSlot* holder) {
-  Stay stay(region, seat.object_index, *seat.object);
+  LockStay stay(region, seat.object_index, *seat.object);
   const uint32_t seen =
       stay.update([](uint32_t w) { return lock_word::owner(w) != 0 ? w : lock_word::kUnlinked; });
   if (lock_word::owner(seen) != 0) {
@@ -403,12 +345,13 @@ Status unlink(Region& region, Seat& seat, AgentSlot* holder) {
   }
   HOLDFAST_POINT("unlink.marked");
   stay.end_all_waits();
+  stay.restore_flags();
   return Status::Ok;
 }
 
 Holder holder(Region& region, Seat& seat) {
   ObjectRecord& object = *seat.object;
-  const Stay stay(region, seat.object_index, object);
+  const LockStay stay(region, seat.object_index, object);
   const AgentSlot owner = lock_word::owner(stay.load());
   if (owner == 0) return {};
   // relaxed: written by an owner that takes no guard; the value is only compared.

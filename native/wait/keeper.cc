@@ -25,7 +25,9 @@ bool AsyncWait::was_told() const {
 }
 
 bool AsyncWait::worth_a_look() const {
-  return was_told() || lock_word::owner(seat->object->word.load(std::memory_order_acquire)) == 0;
+  if (was_told()) return true;
+  const ObjectRecord& object = *seat->object;
+  return is_lock(object.kind) && lock_word::owner(object.word.load(std::memory_order_acquire)) == 0;
 }
 
 Status Keeper::start(const std::string& name_space, mode_t mode, std::string* detail) {
@@ -168,7 +170,7 @@ void Keeper::remove_loop(LoopAgent& loop) {
   (loop.previous_ != nullptr ? loop.previous_->next_ : loops_) = loop.next_;
   if (loop.next_ != nullptr) loop.next_->previous_ = loop.previous_;
   loop.previous_ = loop.next_ = nullptr;
-  loop.first_ = nullptr;
+  loop.first_ = loop.last_ = nullptr;
 }
 
 void Keeper::watch(LoopAgent& loop, AsyncWait& wait) {
@@ -177,10 +179,11 @@ void Keeper::watch(LoopAgent& loop, AsyncWait& wait) {
   {
     const std::lock_guard lock(mutex_);
     first = loop.first_ == nullptr;
-    wait.previous = nullptr;
-    wait.next = loop.first_;
-    if (wait.next != nullptr) wait.next->previous = &wait;
-    loop.first_ = &wait;
+    // At the end: waits that end together are told of in the order in which they began.
+    wait.previous = loop.last_;
+    wait.next = nullptr;
+    (wait.previous != nullptr ? wait.previous->next : loop.first_) = &wait;
+    loop.last_ = &wait;
     wait.listed = true;
   }
   // It may sleep without a time-out: from now on it must look for itself.
@@ -191,7 +194,7 @@ void Keeper::unwatch(LoopAgent& loop, AsyncWait& wait) {
   if (!wait.listed) return;
   const std::lock_guard lock(mutex_);
   (wait.previous != nullptr ? wait.previous->next : loop.first_) = wait.next;
-  if (wait.next != nullptr) wait.next->previous = wait.previous;
+  (wait.next != nullptr ? wait.next->previous : loop.last_) = wait.previous;
   wait.previous = wait.next = nullptr;
   wait.listed = false;
 }

@@ -47,6 +47,7 @@ class LoopAgent {
   Deliver deliver_;
   void* context_;
   AsyncWait* first_ = nullptr;          // keeper's lock; written on the loop's thread only
+  AsyncWait* last_ = nullptr;           // the same
   std::atomic<bool> delivered_{false};  // a message is on its way to the loop
   LoopAgent* previous_ = nullptr;       // keeper's lock
   LoopAgent* next_ = nullptr;           // keeper's lock

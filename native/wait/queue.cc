@@ -2,29 +2,13 @@
 
 namespace holdfast {
 
-// Walks are bounded by the number of tickets that exist: a scribbled list ends, and is never a hang.
-
-TicketRecord* WaitQueue::first_starved() const {
-  TicketRecord* ticket = head();
-  for (uint32_t left = Region::count(region_.header().tickets); ticket != nullptr && left > 0;
-       --left) {
-    if (ticket->starved != 0) return ticket;
-    ticket = region_.ticket(ticket->next);
-  }
-  return nullptr;
-}
-
-bool WaitQueue::any_woken() const {
-  const TicketRecord* ticket = head();
-  for (uint32_t left = Region::count(region_.header().tickets); ticket != nullptr && left > 0;
-       --left) {
-    if (ticket->state.load(std::memory_order_relaxed) ==
-        static_cast<uint32_t>(TicketState::Woken)) {
-      return true;
-    }
-    ticket = region_.ticket(ticket->next);
-  }
-  return false;
+uint32_t WaitQueue::length() const {
+  uint32_t length = 0;
+  static_cast<void>(find([&](const TicketRecord&) {
+    ++length;
+    return false;
+  }));
+  return length;
 }
 
 void WaitQueue::append(TicketIndex index) {

@@ -15,8 +15,28 @@ class WaitQueue {
   [[nodiscard]] bool empty() const { return object_.queue_head == kNone; }
   [[nodiscard]] TicketRecord* head() const { return region_.ticket(object_.queue_head); }
   // The first that has waited too long, nullptr if none has.
-  [[nodiscard]] TicketRecord* first_starved() const;
-  [[nodiscard]] bool any_woken() const;
+  [[nodiscard]] TicketRecord* first_starved() const {
+    return find([](const TicketRecord& ticket) { return ticket.starved != 0; });
+  }
+  [[nodiscard]] bool any_woken() const {
+    return find([](const TicketRecord& ticket) {
+             return ticket.state.load(std::memory_order_relaxed) ==
+                    static_cast<uint32_t>(TicketState::Woken);
+           }) != nullptr;
+  }
+  [[nodiscard]] uint32_t length() const;
+  // The first that `is_wanted`; nullptr if none. Bounded by the number of tickets that exist: a scribbled list ends,
+  // and is never a hang.
+  template <typename IsWanted>
+  [[nodiscard]] TicketRecord* find(IsWanted is_wanted) const {
+    TicketRecord* ticket = head();
+    for (uint32_t left = Region::count(region_.header().tickets); ticket != nullptr && left > 0;
+         --left) {
+      if (is_wanted(*ticket)) return ticket;
+      ticket = region_.ticket(ticket->next);
+    }
+    return nullptr;
+  }
 
   // To the end; its seq must be the highest.
   void append(TicketIndex index);

@@ -3,7 +3,7 @@
 #include <ctime>
 
 #include "posix/fault.h"
-#include "sync/lock.h"
+#include "sync/attempt.h"
 #include "wait/ring.h"
 
 namespace holdfast {
@@ -96,7 +96,7 @@ void reap_agent(Region& region, AgentSlot agent) {
     if (ticket == nullptr || ticket->agent.load(std::memory_order_acquire) != agent) continue;
     const ObjectIndex object_index = ticket->object.load(std::memory_order_relaxed) & ~kRetired;
     if (ObjectRecord* object = region.object(object_index)) {
-      lock::reap(region, {agent, object_index, index, object, ticket});
+      reap_seat(region, {agent, object_index, index, object, ticket});
     }
     Registry(region).close(agent, index);
     HOLDFAST_POINT("reap.ticket-freed");

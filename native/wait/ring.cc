@@ -7,24 +7,32 @@
 namespace holdfast {
 
 void Ring::note(Region& region, TicketRecord& ticket) {
+  region_ = &region;
+  if (count_ == kRoom) {
+    all_ = true;
+    return;
+  }
   if (ticket.mode == WaitMode::Sync) {
-    word_ = &ticket.state;
-    doorbell_ = false;
+    due_[count_++] = {&ticket.state, false};
     return;
   }
   ProcessRecord* process = region.process_of(ticket.agent.load(std::memory_order_relaxed));
-  if (process == nullptr) return;
-  word_ = &process->doorbell;
-  doorbell_ = true;
+  if (process != nullptr) due_[count_++] = {&process->doorbell, true};
 }
 
 void Ring::now() {
-  if (word_ == nullptr) return;
+  if (count_ == 0) return;
   HOLDFAST_POINT("wake.ring");
+  for (size_t i = 0; i < count_; ++i) ring(due_[i]);
+  if (all_) ring_all_told(*region_);
+  count_ = 0;
+  all_ = false;
+}
+
+void Ring::ring(const Due& due) {
   // SYNC POINT: doorbell. release, with the acquire of the keeper that reads it before it looks.
-  if (doorbell_) word_->fetch_add(1, std::memory_order_release);
-  futex_wake(*word_, 1);
-  word_ = nullptr;
+  if (due.doorbell) due.word->fetch_add(1, std::memory_order_release);
+  futex_wake(*due.word, 1);
 }
 
 void ring_doorbell(ProcessRecord& process) {

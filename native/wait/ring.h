@@ -7,7 +7,7 @@
 
 namespace holdfast {
 
-// A wake that is due. Noted under the guard, rung after it is left, so that nobody wakes up only to wait
+// The wakes that are due. Noted under the guard, rung after it is left, so that nobody wakes up only to wait
 // for the guard. Who dies in between is covered: the reaper rings every ticket that was told something.
 class Ring {
  public:
@@ -17,8 +17,17 @@ class Ring {
   void now();
 
  private:
-  FutexWord* word_ = nullptr;
-  bool doorbell_ = false;
+  struct Due {
+    FutexWord* word;
+    bool doorbell;
+  };
+  static constexpr size_t kRoom = 16;
+  void ring(const Due& due);
+
+  Region* region_ = nullptr;
+  Due due_[kRoom];
+  size_t count_ = 0;
+  bool all_ = false;  // more than there is room for: whoever was told anything
 };
 
 void ring_doorbell(ProcessRecord& process);

@@ -40,7 +40,11 @@ export interface Wait<T> {
 export interface Request {
   /** The lock's name, or the alias that `open` gave it. */
   readonly lock?: string;
-  readonly kind?: 'Lock' | 'RLock';
+  readonly kind?: 'Lock' | 'RLock' | 'Semaphore' | 'RWLock';
+  /** Of an RWLock. */
+  readonly side?: 'read' | 'write';
+  /** What the constructor is given after the name. */
+  readonly args?: readonly unknown[];
   readonly options?: object;
   readonly [key: string]: unknown;
 }

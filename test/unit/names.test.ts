@@ -24,7 +24,7 @@ describe('a name may be', () => {
   it.each(good)('%s', (_, name) => {
     const lock = new Lock(name);
     expect(lock.name).toBe(name);
-    const same = open(JSON.parse(JSON.stringify(lock)));
+    const same = open<'Lock'>(JSON.parse(JSON.stringify(lock)));
     expect(same.name).toBe(name);
     const held = lock.acquireSync();
     expect(same.tryAcquire()).toBeNull();

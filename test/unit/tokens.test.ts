@@ -32,7 +32,7 @@ describe('open()', () => {
   ];
   it.each(forms)('gives the same object back from %s', (_, form) => {
     const lock = new Lock(uniqueName());
-    const same = open(form(lock) as string);
+    const same = open<'Lock'>(form(lock) as string);
     expect(same).toBeInstanceOf(Lock);
     expect(same.name).toBe(lock.name);
     const held = lock.acquireSync();

@@ -1,0 +1,419 @@
+/** What an acquisition of either side of an RWLock gives, and what a thread holds of one. */
+import { offAbort, onAbort } from './abort.js';
+import {
+  type AcquireOptions,
+  type AcquireSyncOptions,
+  checkAcquireOptions,
+  syncTimeout,
+} from './arguments.js';
+import { type Claim, claimLater, claimSync } from './claim.js';
+import { DeadlockError, NotHeldError } from './errors.js';
+import { Action, native, Outcome } from './native.js';
+import type { ObjectCore } from './waiter.js';
+
+/** What is wanted or given back, as the addon has it. */
+const Role = { Read: 1, Write: 2, Upgrade: 3 } as const;
+
+/**
+ * What this thread holds of one RWLock, whichever instance it came by.
+ *
+ * @internal
+ */
+export class Holds {
+  readonly core: ObjectCore;
+  writer: WriteGuard | null = null;
+  /** In the order in which they came. */
+  readonly readers = new Set<ReadGuard>();
+  /** Readers are all told of an abandonment until a writer is; one warning of it is enough. */
+  #isReaderWarned = false;
+
+  constructor(core: ObjectCore) {
+    this.core = core;
+  }
+
+  addReader(guard: ReadGuard): void {
+    this.readers.add(guard);
+    this.#count();
+  }
+
+  removeReader(guard: ReadGuard): void {
+    this.readers.delete(guard);
+    this.#count();
+  }
+
+  setWriter(guard: WriteGuard | null): void {
+    this.writer = guard;
+    this.#count();
+  }
+
+  #count(): void {
+    this.core.held = this.readers.size + (this.writer === null ? 0 : 1);
+  }
+
+  /** Throws for a status. */
+  act(action: number, units = 0): void {
+    this.core.act(action, units);
+  }
+
+  /** For what is known to be held, where nobody could do anything about an error. */
+  giveBack(action: number, units = 0): void {
+    native.act(this.core.handle, action, units);
+  }
+
+  warn(isReader: boolean, abandoned: boolean, warns: boolean): void {
+    const isNew = !(isReader && this.#isReaderWarned);
+    this.#isReaderWarned = isReader && abandoned;
+    if (!abandoned || !warns || !isNew) return;
+    process.emitWarning(
+      `${this.core.title} was abandoned: a writer died while it held. ` +
+        'What the lock protects may be half done; this guard has `abandoned: true`.',
+      { type: 'HoldfastWarning', code: 'HOLDFAST_ABANDONED' },
+    );
+  }
+}
+
+const holds = new WeakMap<ObjectCore, Holds>();
+
+/** @internal */
+export function holdsOf(core: ObjectCore): Holds {
+  let known = holds.get(core);
+  if (known === undefined) {
+    known = new Holds(core);
+    holds.set(core, known);
+  }
+  return known;
+}
+
+/**
+ * One share of an `RWLock`'s read side. Made by its verbs only. Use it with `using` or `await using`, or call
+ * `release()`; one that is dropped goes on holding until its thread ends.
+ */
+export class ReadGuard implements Disposable, AsyncDisposable {
+  /**
+   * Whether a writer died while it held, and no writer has been told since: what the lock protects may be half done.
+   * Every reader is told, until a writer is, who can mend it.
+   */
+  readonly abandoned: boolean;
+  readonly #holds: Holds;
+  readonly #warns: boolean;
+  /** Ends the upgrade that this share waits for. */
+  #upgrade: AbortController | null = null;
+  #next: WriteGuard | null = null;
+
+  /** @internal */
+  constructor(holds: Holds, abandoned: boolean, warns: boolean) {
+    this.#holds = holds;
+    this.abandoned = abandoned;
+    this.#warns = warns;
+  }
+
+  /** Whether this share is over: released, by whatever verb, or turned into the write side. */
+  get released(): boolean {
+    return !this.#holds.readers.has(this);
+  }
+
+  /**
+   * Gives the share back. Does not block. An {@link upgrade} of it that still waits rejects with NotHeldError.
+   *
+   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: it is over already
+   */
+  release(): void {
+    if (this.released) throw releasedAlready(this.#holds);
+    this.#upgrade?.abort(
+      new NotHeldError(`${this.#holds.core.title}: the share was released before its upgrade`),
+    );
+    this.#holds.act(Action.Release, Role.Read);
+    this.#holds.removeReader(this);
+  }
+
+  /**
+   * Turns this share into the write side, without a writer in between. Waits, without blocking the event loop, for
+   * the other readers to leave; nobody new comes in meanwhile, and it goes before all who wait. Until then the share
+   * stays, also after a time-out or an abort.
+   *
+   * @param options - `timeout` in ms, `signal`
+   * @returns the guard of the write side; this one is released
+   * @throws DeadlockError `ERR_HOLDFAST_DEADLOCK`, at once: another reader is waiting for its upgrade. It waits for
+   *   this share, and this one would wait for its: release, and take the write side (all of these as rejections)
+   * @throws TimeoutError `ERR_HOLDFAST_TIMEOUT`
+   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: it is over already, or was released while this waited
+   * @throws ClosedError, UnlinkedError, RegionError
+   * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
+   */
+  async upgrade(options?: AcquireOptions): Promise<WriteGuard> {
+    checkAcquireOptions(options, 'upgrade()');
+    const signal = options?.signal;
+    if (signal?.aborted) throw signal.reason;
+    if (this.released) throw releasedAlready(this.#holds);
+    if (this.#upgrade !== null) throw upgradeDeadlock(this.#holds);
+    const ending = new AbortController();
+    const forward = { aborted: () => ending.abort(signal?.reason) };
+    if (signal !== undefined) onAbort(signal, forward);
+    this.#upgrade = ending;
+    try {
+      const claim = new UpgradeClaim(this.#holds, this, this.#warns);
+      return this.#became(
+        await claimLater(this.#holds.core, claim, {
+          timeout: options?.timeout,
+          signal: ending.signal,
+        }),
+      );
+    } catch (error) {
+      throw this.#explained(error);
+    } finally {
+      this.#upgrade = null;
+      if (signal !== undefined) offAbort(signal, forward);
+    }
+  }
+
+  /**
+   * As {@link upgrade}, blocking this thread.
+   *
+   * @param options - `timeout` in ms
+   * @throws DeadlockError `ERR_HOLDFAST_DEADLOCK`, at once: another reader is waiting for its upgrade, or this thread
+   *   has other shares, which it could not release meanwhile
+   * @throws TimeoutError, NotHeldError, ClosedError, UnlinkedError, RegionError
+   * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
+   */
+  upgradeSync(options?: AcquireSyncOptions): WriteGuard {
+    const timeoutMs = syncTimeout(options, 'upgradeSync()');
+    if (this.released) throw releasedAlready(this.#holds);
+    try {
+      const claim = new UpgradeClaim(this.#holds, this, this.#warns);
+      return this.#became(claimSync(this.#holds.core, claim, timeoutMs));
+    } catch (error) {
+      throw this.#explained(error);
+    }
+  }
+
+  #became(guard: WriteGuard): WriteGuard {
+    this.#next = guard;
+    return guard;
+  }
+
+  #explained(error: unknown): unknown {
+    const isNative = error instanceof DeadlockError && !worded.has(error);
+    return isNative ? upgradeDeadlock(this.#holds) : error;
+  }
+
+  /** @internal */
+  endAll(): void {
+    if (!this.released) this.release();
+    else this.#next?.endAll();
+  }
+
+  /** Releases, unless that is done already: for `using`. */
+  [Symbol.dispose](): void {
+    if (!this.released) this.release();
+  }
+
+  /** Releases, unless that is done already: for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.released) this.release();
+  }
+}
+
+/**
+ * The write side of an `RWLock`, held. Made by its verbs only. Use it with `using` or `await using`, or call
+ * `release()`; one that is dropped goes on holding until its thread ends.
+ */
+export class WriteGuard implements Disposable, AsyncDisposable {
+  /** The fencing token: grows with every acquisition of the write side, for the life of the shared memory. */
+  readonly token: number;
+  /** Whether a writer died while it held. One writer is told; readers are until then. */
+  readonly abandoned: boolean;
+  readonly #holds: Holds;
+  readonly #warns: boolean;
+  #next: ReadGuard | null = null;
+
+  /** @internal */
+  constructor(holds: Holds, abandoned: boolean, warns: boolean) {
+    this.#holds = holds;
+    this.token = holds.core.tokens[1] as number;
+    this.abandoned = abandoned;
+    this.#warns = warns;
+  }
+
+  /** Whether it is over: released, by whatever verb, or turned into a share. */
+  get released(): boolean {
+    return this.#holds.writer !== this;
+  }
+
+  /**
+   * Gives the write side back, and lets in who is next. Does not block.
+   *
+   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: it is over already
+   */
+  release(): void {
+    if (this.released) throw releasedAlready(this.#holds);
+    this.#holds.act(Action.Release, Role.Write);
+    this.#holds.setWriter(null);
+  }
+
+  /**
+   * Turns the write side into a share, without a writer in between; readers at the head of the queue come in too.
+   * Does not block.
+   *
+   * @returns the guard of the share; this one is released
+   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: it is over already
+   */
+  downgrade(): ReadGuard {
+    if (this.released) throw releasedAlready(this.#holds);
+    this.#holds.act(Action.Downgrade);
+    this.#holds.setWriter(null);
+    const guard = new ReadGuard(this.#holds, this.abandoned, this.#warns);
+    this.#holds.addReader(guard);
+    this.#next = guard;
+    return guard;
+  }
+
+  /** @internal */
+  endAll(): void {
+    if (!this.released) this.release();
+    else this.#next?.endAll();
+  }
+
+  /** Releases, unless that is done already: for `using`. */
+  [Symbol.dispose](): void {
+    if (!this.released) this.release();
+  }
+
+  /** Releases, unless that is done already: for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.released) this.release();
+  }
+}
+
+function releasedAlready(holds: Holds): NotHeldError {
+  return new NotHeldError(`cannot use this guard of ${holds.core.title}: it is released already`);
+}
+
+/** Those with words of their own; others come from the addon, and say less. */
+const worded = new WeakSet<DeadlockError>();
+
+function deadlock(holds: Holds, why: string): DeadlockError {
+  const error = new DeadlockError(
+    `${holds.core.title}: this thread would block itself for ever, as ${why}`,
+  );
+  worded.add(error);
+  return error;
+}
+
+function upgradeDeadlock(holds: Holds): DeadlockError {
+  return new DeadlockError(
+    `${holds.core.title}: another reader is waiting for its upgrade, and for this share to go, so neither ` +
+      'could ever go on: release the share, then acquire the write side',
+  );
+}
+
+/** @internal */
+export class ReadClaim implements Claim<ReadGuard> {
+  readonly role = Role.Read;
+  readonly units = 1;
+  guard: ReadGuard | null = null;
+  readonly #holds: Holds;
+  readonly #warns: boolean;
+
+  constructor(holds: Holds, warns: boolean) {
+    this.#holds = holds;
+    this.#warns = warns;
+  }
+
+  took(outcome: number): void {
+    const abandoned = outcome === Outcome.TakenAbandoned;
+    this.guard = new ReadGuard(this.#holds, abandoned, this.#warns);
+    this.#holds.addReader(this.guard);
+    this.#holds.warn(true, abandoned, this.#warns);
+  }
+
+  giveBack(outcome: number): void {
+    if (outcome === Outcome.Taken || outcome === Outcome.TakenAbandoned) {
+      this.#holds.giveBack(Action.Release, Role.Read);
+    }
+  }
+
+  undo(): void {
+    this.guard?.[Symbol.dispose]();
+  }
+
+  refuseDeadlock(): void {
+    const { writer, readers } = this.#holds;
+    if (writer !== null) throw deadlock(this.#holds, 'it holds the write side');
+    if (readers.size > 0) {
+      throw deadlock(this.#holds, 'a writer waits first, for a share that this thread has already');
+    }
+  }
+}
+
+/** @internal */
+export class WriteClaim implements Claim<WriteGuard> {
+  readonly role: number = Role.Write;
+  readonly units = 1;
+  guard: WriteGuard | null = null;
+  protected readonly holds: Holds;
+  readonly #warns: boolean;
+
+  constructor(holds: Holds, warns: boolean) {
+    this.holds = holds;
+    this.#warns = warns;
+  }
+
+  took(outcome: number): void {
+    const abandoned = outcome === Outcome.TakenAbandoned;
+    this.guard = new WriteGuard(this.holds, abandoned, this.#warns);
+    this.holds.setWriter(this.guard);
+    this.holds.warn(false, abandoned, this.#warns);
+  }
+
+  giveBack(outcome: number): void {
+    if (outcome === Outcome.Taken) this.holds.giveBack(Action.Release, Role.Write);
+    if (outcome === Outcome.TakenAbandoned) this.holds.giveBack(Action.ReleaseUntold);
+  }
+
+  undo(): void {
+    const { guard } = this;
+    if (guard === null || guard.released) return;
+    this.giveBack(guard.abandoned ? Outcome.TakenAbandoned : Outcome.Taken);
+    this.holds.setWriter(null);
+  }
+
+  refuseDeadlock(): void {
+    const { writer, readers } = this.holds;
+    if (writer !== null) throw deadlock(this.holds, 'it holds the write side');
+    if (readers.size > 0) throw deadlock(this.holds, 'it holds a share');
+  }
+}
+
+class UpgradeClaim extends WriteClaim {
+  override readonly role = Role.Upgrade;
+  readonly #share: ReadGuard;
+
+  constructor(holds: Holds, share: ReadGuard, warns: boolean) {
+    super(holds, warns);
+    this.#share = share;
+  }
+
+  override took(outcome: number): void {
+    this.holds.removeReader(this.#share);
+    super.took(outcome);
+  }
+
+  /** The share stays. */
+  override giveBack(outcome: number): void {
+    if (outcome === Outcome.Taken) this.holds.giveBack(Action.Downgrade);
+    if (outcome === Outcome.TakenAbandoned) this.holds.giveBack(Action.DowngradeUntold);
+  }
+
+  override undo(): void {
+    const { guard } = this;
+    if (guard === null || guard.released) return;
+    super.undo();
+    this.holds.addReader(this.#share);
+  }
+
+  override refuseDeadlock(): void {
+    if (this.holds.readers.size > 1) {
+      throw deadlock(this.holds, 'it has other shares, which it could not release meanwhile');
+    }
+  }
+}

@@ -1,0 +1,378 @@
+/** The semaphore: so many permits, among all threads of all processes. */
+import {
+  type AcquireOptions,
+  type AcquireSyncOptions,
+  checkAcquireOptions,
+  checkBoolean,
+  checkFunction,
+  checkOptions,
+  invalidRange,
+  invalidType,
+  shown,
+  syncTimeout,
+} from './arguments.js';
+import { type Claim, claimLater, claimNow, claimSync } from './claim.js';
+import { DeadlockError, NotHeldError } from './errors.js';
+import { EXISTING } from './exclusive.js';
+import { settled } from './lock.js';
+import { Action, native, Outcome, Question, Status } from './native.js';
+import { SharedObject } from './shared-object.js';
+import type { ObjectCore } from './waiter.js';
+
+/** Options of `new Semaphore()`. */
+export interface SemaphoreOptions {
+  /**
+   * Whether permits belong to the thread that acquired them. Default `true`: that thread alone can release them, and
+   * its death gives them back. `false`: a plain counter for signalling, which anybody may raise; a death gives
+   * nothing back.
+   */
+  owned?: boolean | undefined;
+}
+
+/** Options of `Semaphore.with`. */
+export interface SemaphoreWithOptions extends AcquireOptions {
+  /** How many permits to hold. Default 1. */
+  permits?: number | undefined;
+}
+
+/** Options of `Semaphore.withSync`. */
+export interface SemaphoreWithSyncOptions extends AcquireSyncOptions {
+  /** How many permits to hold. Default 1. */
+  permits?: number | undefined;
+}
+
+const MAX_PERMITS = 2 ** 31 - 1;
+const WITH_KEYS = ['permits', 'timeout', 'signal'];
+
+/**
+ * One acquisition from a {@link Semaphore}. Made by its verbs only. Use it with `using` or `await using`, or call
+ * `release()`; one that is dropped goes on holding until its thread ends.
+ */
+export class SemaphoreGuard implements Disposable, AsyncDisposable {
+  /** How many permits it stands for. */
+  readonly permits: number;
+  readonly #core: ObjectCore;
+  readonly #isOwned: boolean;
+  #isReleased = false;
+
+  /** @internal */
+  constructor(core: ObjectCore, permits: number, isOwned: boolean) {
+    this.#core = core;
+    this.permits = permits;
+    this.#isOwned = isOwned;
+  }
+
+  /**
+   * Whether this acquisition is over: by `release()` here, or, with owned permits, because `release(n)` of the
+   * semaphore has left this thread with fewer permits than this guard stands for.
+   */
+  get released(): boolean {
+    return this.#isReleased || (this.#isOwned && this.#core.held < this.permits);
+  }
+
+  /**
+   * Gives its permits back, and wakes who waits for them. Does not block.
+   *
+   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: they are released already
+   * @throws RangeError `ERR_HOLDFAST_INVALID_ARGUMENT`: not owned, and others have released up to 2^31-1
+   * @throws ClosedError `ERR_HOLDFAST_CLOSED`: not owned, and the semaphore was closed meanwhile
+   */
+  release(): void {
+    if (this.released) {
+      throw new NotHeldError(`cannot release ${this.#core.title}: this guard is released already`);
+    }
+    giveBack(this.#core, this.permits, this.#isOwned);
+    this.#isReleased = true;
+  }
+
+  /** Releases, unless that is done already: for `using`. */
+  [Symbol.dispose](): void {
+    if (!this.released) this.release();
+  }
+
+  /** Releases, unless that is done already: for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.released) this.release();
+  }
+}
+
+function giveBack(core: ObjectCore, permits: number, isOwned: boolean): void {
+  core.refuseEnded();
+  const status = native.act(core.handle, Action.Release, permits);
+  if (status === Status.NotOwner) {
+    throw new NotHeldError(
+      `cannot release ${permits} of ${core.title}: this thread holds ${core.held}`,
+    );
+  }
+  if (status === Status.Full) {
+    throw invalidRange(
+      `cannot release ${permits} of ${core.title}: it would have more than ${MAX_PERMITS} permits`,
+    );
+  }
+  if (status < 0) throw core.error(status);
+  if (isOwned) core.held -= permits;
+}
+
+class PermitClaim implements Claim<SemaphoreGuard> {
+  readonly role = 0;
+  readonly units: number;
+  guard: SemaphoreGuard | null = null;
+  readonly #core: ObjectCore;
+  readonly #semaphore: Semaphore;
+
+  constructor(core: ObjectCore, semaphore: Semaphore, units: number) {
+    this.#core = core;
+    this.#semaphore = semaphore;
+    this.units = units;
+  }
+
+  took(): void {
+    const { owned } = this.#semaphore;
+    if (owned) this.#core.held += this.units;
+    this.guard = new SemaphoreGuard(this.#core, this.units, owned);
+  }
+
+  giveBack(outcome: number): void {
+    if (outcome === Outcome.Taken) native.act(this.#core.handle, Action.Release, this.units);
+  }
+
+  undo(): void {
+    try {
+      this.guard?.[Symbol.dispose]();
+    } catch {
+      // Closed in the same breath, or no room for permits that are not owned: there is nobody to give them to.
+    }
+  }
+
+  refuseDeadlock(): void {
+    const { permits, owned } = this.#semaphore;
+    if (!owned || this.units <= permits - this.#core.held) return;
+    throw new DeadlockError(
+      `${this.#core.title} has ${permits} permits, of which this thread holds ${this.#core.held}: ` +
+        `it would block itself for ever if it waited for ${this.units}`,
+    );
+  }
+}
+
+/**
+ * So many permits, which processes and worker threads of one machine share by its name, and which a death cannot keep:
+ * what a dead process had acquired is free again at once.
+ *
+ * It is as `multiprocessing.BoundedSemaphore` of Python, with these differences: permits are owned, so only the thread
+ * that acquired can release; several can be acquired in one step; the verbs without `Sync` do not block. With
+ * `owned: false` it is as `multiprocessing.Semaphore`: a counter that anybody may raise.
+ *
+ * First come, first served, whoever waits: a promise, a blocked thread, another process. Who waits for several permits
+ * is not overtaken by those who want fewer. Only a blocking wait goes before the waiting promises of its own thread,
+ * which could not run anyway; those queue up again behind.
+ *
+ * @example
+ * ```ts
+ * const downloads = new Semaphore('downloads', 3);
+ * await downloads.with(() => fetch(url)); // at most 3 at once, in all processes
+ * ```
+ */
+export class Semaphore extends SharedObject<'Semaphore'> {
+  /** How many permits it was made with. */
+  readonly permits: number;
+  /** Whether permits belong to the thread that acquired them. */
+  readonly owned: boolean;
+
+  /**
+   * Opens the semaphore of that name, and makes it where there is none. Does not wait for anybody.
+   *
+   * @param name - 1 to 255 bytes of UTF-8 without NUL; without one (`undefined`) a unique name is made
+   * @param permits - 0 to 2^31-1: how many there are, or are at first if they are not owned
+   * @throws HoldfastError `ERR_HOLDFAST_OTHER_PARAMETERS`: it exists with other permits, or another `owned`
+   * @throws HoldfastError `ERR_HOLDFAST_KIND_MISMATCH`: the name belongs to something else
+   * @throws RegionError the shared memory cannot be used: see its codes
+   * @throws TypeError, RangeError `ERR_HOLDFAST_INVALID_ARGUMENT`
+   */
+  constructor(name?: string, permits = 1, options?: SemaphoreOptions) {
+    checkOptions(options, ['owned'], 'new Semaphore()');
+    const owned = options?.owned ?? true;
+    checkBoolean(owned, '"owned"');
+    checkCount(permits, 0, MAX_PERMITS, '"permits" of new Semaphore()');
+    super('Semaphore', name, { first: permits, second: owned ? 1 : 0, describe }, options);
+    const exists = options !== undefined && EXISTING in options;
+    this.permits = exists ? this.core.ask(Question.First) : permits;
+    this.owned = exists ? this.core.ask(Question.Second) !== 0 : owned;
+  }
+
+  /**
+   * How many permits nobody has, at this moment, in any process.
+   *
+   * @throws ClosedError, UnlinkedError
+   */
+  get available(): number {
+    return this.core.ask(Question.Value);
+  }
+
+  /**
+   * Waits for permits without blocking the event loop, which stays alive meanwhile.
+   *
+   * @param n - how many, all in one step: 1 to {@link permits}, or to 2^31-1 if they are not owned. Default 1
+   * @param options - `timeout` in ms, `signal`; an abort rejects with `signal.reason`
+   * @returns the guard, to be released by the caller
+   * @throws TimeoutError `ERR_HOLDFAST_TIMEOUT` (all of these as rejections)
+   * @throws ClosedError, UnlinkedError, RegionError
+   * @throws TypeError, RangeError `ERR_HOLDFAST_INVALID_ARGUMENT`
+   */
+  acquire(n?: number, options?: AcquireOptions): Promise<SemaphoreGuard>;
+  acquire(options?: AcquireOptions): Promise<SemaphoreGuard>;
+  async acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<SemaphoreGuard> {
+    const { n, options } = this.#asked(first, second, 'acquire()');
+    checkAcquireOptions(options, 'acquire()');
+    return claimLater(this.core, this.#claim(n), options);
+  }
+
+  /**
+   * Waits for permits and blocks this thread until then.
+   *
+   * @param n - as in {@link acquire}
+   * @param options - `timeout` in ms
+   * @throws TimeoutError `ERR_HOLDFAST_TIMEOUT`
+   * @throws DeadlockError `ERR_HOLDFAST_DEADLOCK`, at once: so many are this thread's own that the rest can never be
+   *   enough
+   * @throws ClosedError, UnlinkedError, RegionError
+   * @throws TypeError, RangeError `ERR_HOLDFAST_INVALID_ARGUMENT`
+   */
+  acquireSync(n?: number, options?: AcquireSyncOptions): SemaphoreGuard;
+  acquireSync(options?: AcquireSyncOptions): SemaphoreGuard;
+  acquireSync(first?: number | AcquireSyncOptions, second?: AcquireSyncOptions): SemaphoreGuard {
+    const { n, options } = this.#asked(first, second, 'acquireSync()');
+    const timeoutMs = syncTimeout(options, 'acquireSync()');
+    return claimSync(this.core, this.#claim(n), timeoutMs);
+  }
+
+  /**
+   * Tries once, and never waits.
+   *
+   * @param n - as in {@link acquire}
+   * @returns the guard, or `null`: there are too few, or others wait for them
+   * @throws ClosedError, UnlinkedError, RegionError
+   * @throws TypeError, RangeError `ERR_HOLDFAST_INVALID_ARGUMENT`
+   */
+  tryAcquire(n = 1): SemaphoreGuard | null {
+    this.#checkWanted(n, 'tryAcquire()');
+    return claimNow(this.core, this.#claim(n));
+  }
+
+  /**
+   * Holds permits while `fn` works, and until the promise that it returns is settled. Waits as {@link acquire} does.
+   *
+   * @param fn - gets the guard; it may release it early
+   * @param options - `permits` (default 1), `timeout` in ms, `signal`
+   * @returns what `fn` returns
+   * @throws what `fn` throws, or what {@link acquire} throws; all as rejections
+   */
+  async with<T>(
+    fn: (guard: SemaphoreGuard) => T | Promise<T>,
+    options?: SemaphoreWithOptions,
+  ): Promise<T> {
+    checkFunction(fn, 'with()');
+    const { n, rest } = this.#withOptions(options, 'with()');
+    checkAcquireOptions(rest, 'with()');
+    const guard = await claimLater(this.core, this.#claim(n), rest);
+    try {
+      return await fn(guard);
+    } finally {
+      guard[Symbol.dispose]();
+    }
+  }
+
+  /**
+   * Holds permits while `fn` works. Blocks as {@link acquireSync} does.
+   *
+   * @param fn - gets the guard; it may release it early
+   * @param options - `permits` (default 1), `timeout` in ms
+   * @returns what `fn` returns
+   * @throws what `fn` throws, or what {@link acquireSync} throws
+   * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`: `fn` returned a promise; use {@link with}
+   */
+  withSync<T>(fn: (guard: SemaphoreGuard) => T, options?: SemaphoreWithSyncOptions): T {
+    checkFunction(fn, 'withSync()');
+    const { n, rest } = this.#withOptions(options, 'withSync()');
+    const guard = claimSync(this.core, this.#claim(n), syncTimeout(rest, 'withSync()'));
+    try {
+      return settled(fn(guard));
+    } finally {
+      guard[Symbol.dispose]();
+    }
+  }
+
+  /**
+   * Gives permits back without a guard at hand, and wakes who waits for them. Does not block.
+   *
+   * @param n - how many. Default 1. If they are owned: of those that this thread holds
+   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: this thread holds fewer, and nothing changes
+   * @throws RangeError `ERR_HOLDFAST_INVALID_ARGUMENT`: not owned, and there would be more than 2^31-1; nothing changes
+   * @throws ClosedError, UnlinkedError
+   */
+  release(n = 1): void {
+    checkCount(n, 1, MAX_PERMITS, 'release()');
+    giveBack(this.core, n, this.owned);
+  }
+
+  protected override state(): string {
+    return `${this.available} of ${this.permits} available`;
+  }
+
+  #claim(n: number): PermitClaim {
+    return new PermitClaim(this.core, this, n);
+  }
+
+  #asked<Options extends object>(
+    first: number | Options | undefined,
+    second: Options | undefined,
+    where: string,
+  ): { n: number; options: Options | undefined } {
+    const isShort = typeof first === 'object' && first !== null && second === undefined;
+    const n = isShort || first === undefined ? 1 : first;
+    this.#checkWanted(n, where);
+    return { n, options: isShort ? first : second };
+  }
+
+  #withOptions<Options extends { permits?: number | undefined }>(
+    options: Options | undefined,
+    where: string,
+  ): { n: number; rest: Omit<Options, 'permits'> | undefined } {
+    if (options === undefined) {
+      this.#checkWanted(1, where);
+      return { n: 1, rest: undefined };
+    }
+    checkOptions(options, WITH_KEYS, where);
+    const { permits: n = 1, ...rest } = options;
+    this.#checkWanted(n, `"permits" of ${where}`);
+    return { n, rest };
+  }
+
+  #checkWanted(n: unknown, what: string): asserts n is number {
+    checkCount(n, 1, MAX_PERMITS, what);
+    if (!this.owned || n <= this.permits) return;
+    throw invalidRange(
+      `${what}: ${n} permits can never be had, as Semaphore ${JSON.stringify(this.name)} has ` +
+        `${this.permits}`,
+    );
+  }
+}
+
+/** In an error: what two processes made of one name. */
+function describe(permits: number, owned: number): string {
+  const count = permits === 1 ? '1 permit' : `${permits} permits`;
+  return owned === 0 ? `${count}, not owned` : `${count}, owned`;
+}
+
+function checkCount(
+  value: unknown,
+  least: number,
+  most: number,
+  what: string,
+): asserts value is number {
+  if (typeof value !== 'number') {
+    throw invalidType(`${what} must be a number of permits, not ${shown(value)}`);
+  }
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw invalidRange(`${what} must be a whole number from ${least} to ${most}, not ${value}`);
+  }
+}

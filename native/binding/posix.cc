@@ -1,0 +1,226 @@
+// The bare POSIX objects of holdfast/posix. They need no region: neither join() nor an agent.
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+#include "binding/arguments.h"
+#include "binding/exports.h"
+#include "binding/posix_table.h"
+
+namespace holdfast::binding {
+namespace {
+
+// As in lock.cc: a blocked thread comes back to JavaScript this often.
+constexpr int64_t kSyncSliceNs = 60'000'000;
+
+enum class PosixKind : uint32_t { Semaphore = 0, SharedMemory = 1 };
+
+template <typename T, size_t kCount>
+T* object_of(const Arguments<kCount>& arguments) {
+  uint32_t index = 0;
+  if (arguments.environment() == nullptr || !arguments.integer(0, &index)) return nullptr;
+  return arguments.environment()->posix.template find<T>(index);
+}
+
+template <size_t kCount>
+NamedSemaphore* semaphore_of(const Arguments<kCount>& arguments) {
+  auto* held = object_of<std::unique_ptr<NamedSemaphore>>(arguments);
+  return held != nullptr ? held->get() : nullptr;
+}
+
+napi_value report(napi_env env, Environment& environment, Status status) {
+  environment.detail = status == Status::System ? std::strerror(errno) : "";
+  return to_js(env, status);
+}
+
+struct Wanted {
+  std::string name;
+  uint32_t create = 0;
+  uint32_t mode = 0;
+};
+
+template <size_t kCount>
+bool read(const Arguments<kCount>& arguments, Wanted* out) {
+  return arguments.environment() != nullptr && arguments.string(0, &out->name) &&
+         arguments.integer(1, &out->create) &&
+         out->create <= static_cast<uint32_t>(CreateFile::Exclusively) &&
+         arguments.integer(2, &out->mode);
+}
+
+napi_value to_js(napi_env env, NamedMutex::Result result) {
+  switch (result) {
+    case NamedMutex::Result::Held:
+      return binding::to_js(env, Outcome::Taken);
+    case NamedMutex::Result::OwnerDied:
+      return binding::to_js(env, Outcome::TakenAbandoned);
+    case NamedMutex::Result::TimedOut:
+      return binding::to_js(env, Outcome::TimedOut);
+    case NamedMutex::Result::NotRecoverable:
+      return binding::to_js(env, Status::NotRecoverable);
+    case NamedMutex::Result::Deadlock:
+      return binding::to_js(env, Status::Deadlock);
+    case NamedMutex::Result::Failed:
+      break;
+  }
+  return binding::to_js(env, Status::System);
+}
+
+}  // namespace
+
+napi_value semaphore_open(napi_env env, napi_callback_info info) {
+  const Arguments<4> arguments(env, info);
+  Wanted wanted;
+  uint32_t initial = 0;
+  if (!read(arguments, &wanted) || !arguments.integer(3, &initial)) {
+    return to_js(env, Status::BadArgument);
+  }
+  auto semaphore = std::make_unique<NamedSemaphore>();
+  const Status status =
+      semaphore->open(wanted.name.c_str(), static_cast<NamedSemaphore::Create>(wanted.create),
+                      wanted.mode, initial);
+  if (status != Status::Ok) return report(env, *arguments.environment(), status);
+  return to_js(env, static_cast<int32_t>(arguments.environment()->posix.add(std::move(semaphore))));
+}
+
+napi_value semaphore_post(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  NamedSemaphore* semaphore = semaphore_of(arguments);
+  return to_js(env, semaphore == nullptr ? Status::BadHandle : semaphore->post());
+}
+
+napi_value semaphore_try_wait(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  NamedSemaphore* semaphore = semaphore_of(arguments);
+  if (semaphore == nullptr) return to_js(env, Status::BadHandle);
+  const Status status = semaphore->try_wait();
+  if (status == Status::Ok) return to_js(env, Outcome::Taken);
+  return status == Status::TimedOut ? to_js(env, Outcome::TimedOut) : to_js(env, status);
+}
+
+napi_value semaphore_wait(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  NamedSemaphore* semaphore = semaphore_of(arguments);
+  double deadline_ms = 0;
+  if (semaphore == nullptr) return to_js(env, Status::BadHandle);
+  if (!arguments.number(1, &deadline_ms)) return to_js(env, Status::BadArgument);
+  const Deadline deadline = Deadline::at_ms(deadline_ms);
+  const Status status =
+      semaphore->wait(Deadline::sooner(deadline, Deadline::after_ns(kSyncSliceNs)));
+  if (status == Status::Ok) return to_js(env, Outcome::Taken);
+  if (status != Status::TimedOut) return to_js(env, status);
+  return to_js(env, deadline.passed() ? Outcome::TimedOut : Outcome::Pending);
+}
+
+napi_value semaphore_value(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  const NamedSemaphore* semaphore = semaphore_of(arguments);
+  int value = 0;
+  if (semaphore == nullptr) return to_js(env, Status::BadHandle);
+  const Status status = semaphore->value(&value);
+  // POSIX lets a system tell the number of waiters as a negative value; Linux does not.
+  return status == Status::Ok ? to_js(env, value < 0 ? 0 : value) : to_js(env, status);
+}
+
+napi_value mutex_open(napi_env env, napi_callback_info info) {
+  const Arguments<3> arguments(env, info);
+  Wanted wanted;
+  if (!read(arguments, &wanted)) return to_js(env, Status::BadArgument);
+  NamedMutex mutex;
+  const Status status =
+      mutex.open(wanted.name, static_cast<CreateFile>(wanted.create), wanted.mode);
+  if (status != Status::Ok) return report(env, *arguments.environment(), status);
+  return to_js(env, static_cast<int32_t>(arguments.environment()->posix.add(mutex)));
+}
+
+napi_value mutex_try_lock(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  auto* mutex = object_of<NamedMutex>(arguments);
+  return mutex == nullptr ? to_js(env, Status::BadHandle) : to_js(env, mutex->try_lock());
+}
+
+napi_value mutex_lock(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  auto* mutex = object_of<NamedMutex>(arguments);
+  double deadline_ms = 0;
+  if (mutex == nullptr) return to_js(env, Status::BadHandle);
+  if (!arguments.number(1, &deadline_ms)) return to_js(env, Status::BadArgument);
+  const Deadline deadline = Deadline::at_ms(deadline_ms);
+  const NamedMutex::Result result =
+      mutex->lock(Deadline::sooner(deadline, Deadline::after_ns(kSyncSliceNs)));
+  if (result == NamedMutex::Result::TimedOut && !deadline.passed()) {
+    return to_js(env, Outcome::Pending);
+  }
+  return to_js(env, result);
+}
+
+napi_value mutex_unlock(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  auto* mutex = object_of<NamedMutex>(arguments);
+  return to_js(env, mutex == nullptr ? Status::BadHandle : mutex->unlock());
+}
+
+napi_value mutex_consistent(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  auto* mutex = object_of<NamedMutex>(arguments);
+  return to_js(env, mutex == nullptr ? Status::BadHandle : mutex->consistent());
+}
+
+napi_value shared_memory_open(napi_env env, napi_callback_info info) {
+  const Arguments<4> arguments(env, info);
+  Wanted wanted;
+  double bytes = 0;
+  if (!read(arguments, &wanted) || !arguments.number(3, &bytes) || !(bytes >= 0) ||
+      bytes > 9007199254740991.0) {
+    return to_js(env, Status::BadArgument);
+  }
+  std::shared_ptr<Mapping> memory;
+  const Status status = open_shared_memory(wanted.name, static_cast<CreateFile>(wanted.create),
+                                           wanted.mode, static_cast<uint64_t>(bytes), &memory);
+  if (status != Status::Ok) return report(env, *arguments.environment(), status);
+  return to_js(env, static_cast<int32_t>(arguments.environment()->posix.add(std::move(memory))));
+}
+
+napi_value shared_memory_buffer(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  auto* memory = object_of<std::shared_ptr<Mapping>>(arguments);
+  if (memory == nullptr) return to_js(env, Status::BadHandle);
+  auto* hold = new (std::nothrow) std::shared_ptr<Mapping>(*memory);
+  if (hold == nullptr) return to_js(env, Status::NoSpace);
+  const auto let_go = [](napi_env, void*, void* held) {
+    delete static_cast<std::shared_ptr<Mapping>*>(held);
+  };
+  napi_value buffer = nullptr;
+  if (napi_create_external_arraybuffer(env, (*memory)->base(), (*memory)->bytes(), let_go, hold,
+                                       &buffer) == napi_ok) {
+    return buffer;
+  }
+  delete hold;
+  return to_js(env, Status::Unsupported);
+}
+
+napi_value posix_close(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  uint32_t index = 0;
+  if (arguments.environment() == nullptr || !arguments.integer(0, &index)) {
+    return to_js(env, Status::BadHandle);
+  }
+  const auto* mutex = object_of<NamedMutex>(arguments);
+  if (mutex != nullptr && mutex->is_held_by_this_thread()) return to_js(env, Status::InUse);
+  arguments.environment()->posix.remove(index);
+  return to_js(env, Status::Ok);
+}
+
+napi_value posix_unlink(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  uint32_t kind = 0;
+  std::string name;
+  if (arguments.environment() == nullptr || !arguments.integer(0, &kind) ||
+      !arguments.string(1, &name)) {
+    return to_js(env, Status::BadArgument);
+  }
+  const bool is_semaphore = kind == static_cast<uint32_t>(PosixKind::Semaphore);
+  return report(env, *arguments.environment(),
+                is_semaphore ? NamedSemaphore::unlink(name.c_str()) : unlink_shared_memory(name));
+}
+
+}  // namespace holdfast::binding

@@ -1,0 +1,123 @@
+#include "posix/named_mutex.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace holdfast {
+namespace {
+
+// Ids of kernel threads are used again, these are not.
+uint64_t this_thread() {
+  static std::atomic<uint64_t> last{0};
+  thread_local const uint64_t id = last.fetch_add(1, std::memory_order_relaxed) + 1;  // only unique
+  return id;
+}
+
+// `fill` makes a new file's contents right before anybody sees it.
+template <typename Fill>
+Status open_or_make(const std::string& name, CreateFile create, mode_t mode, uint64_t bytes,
+                    std::shared_ptr<Mapping>* out, Fill fill) {
+  for (;;) {
+    if (create != CreateFile::Exclusively) {
+      const Status status = Mapping::open(name, {bytes, false}, out);
+      if (status != Status::NotFound || create == CreateFile::Never) return status;
+    }
+    UnnamedFile file;
+    if (const Status status = file.make(mode, bytes); status != Status::Ok) return status;
+    if (const Status status = file.map(out); status != Status::Ok) return status;
+    if (!fill(**out)) return Status::System;
+    const Status status = file.publish(name);
+    // Another one was faster: then theirs is it, unless ours was to be the only one.
+    if (status != Status::Exists || create == CreateFile::Exclusively) return status;
+  }
+}
+
+}  // namespace
+
+Status NamedMutex::open(const std::string& name, CreateFile create, mode_t mode) {
+  std::shared_ptr<Mapping> memory;
+  const auto init = [](Mapping& fresh) {
+    return reinterpret_cast<RobustMutex*>(fresh.base())->init();
+  };
+  if (const Status status = open_or_make(name, create, mode, sizeof(RobustMutex), &memory, init);
+      status != Status::Ok) {
+    return status;
+  }
+  known_ = known(std::move(memory));
+  return Status::Ok;
+}
+
+NamedMutex::Known* NamedMutex::known(std::shared_ptr<Mapping> memory) {
+  static std::mutex& mutex = *new std::mutex;
+  static auto& all = *new std::vector<Known*>;  // mutex; never destroyed, nor is what is in it
+  const std::lock_guard lock(mutex);
+  for (Known* one : all) {
+    if (one->memory->is_same_file(*memory)) return one;
+  }
+  auto* one = new Known;
+  one->memory = std::move(memory);
+  all.push_back(one);
+  return one;
+}
+
+NamedMutex::Result NamedMutex::lock(Deadline deadline) {
+  if (is_held_by_this_thread()) return Result::Deadlock;
+  return note(deadline.is_never() ? known_->mutex().lock() : known_->mutex().lock(deadline));
+}
+
+NamedMutex::Result NamedMutex::try_lock() {
+  if (is_held_by_this_thread()) return Result::TimedOut;
+  // Not try_lock(): glibc's leaves a mutex that is not recoverable locked, and whoever asks for it next would hang
+  // instead of being told. A deadline that has passed is as good, and tells.
+  return note(known_->mutex().lock(Deadline::at_ns(0)));
+}
+
+NamedMutex::Result NamedMutex::note(RobustMutex::Lock taken) {
+  switch (taken) {
+    case RobustMutex::Lock::Held:
+    case RobustMutex::Lock::OwnerDied:
+      // relaxed: only the thread itself compares it with its own id
+      known_->holder.store(this_thread(), std::memory_order_relaxed);
+      return taken == RobustMutex::Lock::Held ? Result::Held : Result::OwnerDied;
+    case RobustMutex::Lock::Busy:
+      return Result::TimedOut;
+    case RobustMutex::Lock::NotRecoverable:
+      return Result::NotRecoverable;
+    case RobustMutex::Lock::Failed:
+      break;
+  }
+  return errno == EDEADLK ? Result::Deadlock : Result::Failed;
+}
+
+Status NamedMutex::unlock() {
+  if (!is_held_by_this_thread()) return Status::NotOwner;
+  known_->holder.store(0, std::memory_order_relaxed);
+  return known_->mutex().unlock() ? Status::Ok : Status::NotOwner;
+}
+
+Status NamedMutex::consistent() {
+  if (!is_held_by_this_thread()) return Status::NotOwner;
+  return known_->mutex().consistent() ? Status::Ok : Status::BadArgument;
+}
+
+bool NamedMutex::is_held_by_this_thread() const {
+  return known_ != nullptr && known_->holder.load(std::memory_order_relaxed) == this_thread();
+}
+
+Status open_shared_memory(const std::string& name, CreateFile create, mode_t mode, uint64_t bytes,
+                          std::shared_ptr<Mapping>* out) {
+  return open_or_make(name, create, mode, bytes, out, [](Mapping&) { return true; });
+}
+
+Status unlink_shared_memory(const std::string& name) {
+  if (::shm_unlink(name.c_str()) == 0) return Status::Ok;
+  return errno == ENOENT                     ? Status::NotFound
+         : errno == EACCES || errno == EPERM ? Status::Access
+                                             : Status::System;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,201 @@
+#include "sync/attempt.h"
+
+#include "posix/futex.h"
+#include "sync/barrier.h"
+#include "sync/condition.h"
+#include "sync/event.h"
+#include "sync/lock.h"
+#include "sync/rwlock.h"
+#include "sync/semaphore.h"
+#include "sync/shared_memory.h"
+#include "wait/reaper.h"
+#include "wait/stay.h"
+
+namespace holdfast {
+
+namespace {
+
+Outcome attempt_once(Region& region, const Attempt& attempt) {
+  switch (attempt.waiter->object->kind) {
+    case Kind::Semaphore:
+      return semaphore::attempt(region, attempt);
+    case Kind::Event:
+      return event::attempt(region, attempt);
+    case Kind::Condition:
+      return condition::attempt(region, attempt);
+    case Kind::Barrier:
+      return barrier::attempt(region, attempt);
+    case Kind::RWLock:
+      return rwlock::attempt(region, attempt);
+    case Kind::SharedValue:
+    case Kind::SharedArray:
+      return shared_memory::attempt(region, attempt);
+    default:
+      return Outcome::Misuse;
+  }
+}
+
+}  // namespace
+
+Outcome attempt(Region& region, const Attempt& attempt) {
+  const Outcome outcome = attempt_once(region, attempt);
+  const Kind kind = attempt.waiter->object->kind;
+  if (outcome != Outcome::Pending || attempt.or_else != OrElse::Leave ||
+      (kind != Kind::Semaphore && kind != Kind::RWLock)) {
+    return outcome;
+  }
+  // What a dead process held is free for whoever asks, also before the keepers have noticed.
+  static_cast<void>(reap_dead_processes(region));
+  return attempt_once(region, attempt);
+}
+
+Outcome attempt_sync(Region& region, Attempt attempt, Deadline deadline, Deadline slice) {
+  TicketRecord& ticket = *attempt.waiter->ticket;
+  attempt.mode = WaitMode::Sync;
+  attempt.or_else = OrElse::Queue;
+  const Deadline until = Deadline::sooner(deadline, slice);
+  for (;;) {
+    const Outcome outcome = holdfast::attempt(region, attempt);
+    if (outcome != Outcome::Pending) return outcome;
+    while (state_of(ticket) == TicketState::Waiting) {
+      if (futex_wait(ticket.state, static_cast<uint32_t>(TicketState::Waiting), until) !=
+          FutexWake::Look) {
+        break;
+      }
+    }
+    if (deadline.passed()) {
+      attempt.or_else = OrElse::Cancel;
+      const Outcome last = holdfast::attempt(region, attempt);
+      return last == Outcome::Cancelled ? Outcome::TimedOut : last;
+    }
+    if (slice.passed() && state_of(ticket) == TicketState::Waiting) {
+      static_cast<void>(reap_dead_processes(region));
+      return Outcome::Pending;
+    }
+  }
+}
+
+namespace {
+
+int32_t act_on_barrier(Region& region, Seat& home, Seat* waiter, Action action) {
+  switch (action) {
+    case Action::ActionDone:
+    case Action::ActionFailed:
+      if (waiter == nullptr) return static_cast<int32_t>(Status::BadArgument);
+      return static_cast<int32_t>(barrier::finish(region, *waiter, action == Action::ActionDone));
+    case Action::Abort:
+      barrier::abort(region, home);
+      return 0;
+    case Action::Reset:
+      barrier::reset(region, home);
+      return 0;
+    default:
+      return static_cast<int32_t>(Status::BadArgument);
+  }
+}
+
+}  // namespace
+
+int32_t act(Region& region, Seat& home, Seat* waiter, Action action, uint32_t units) {
+  const Kind kind = home.object->kind;
+  if (kind == Kind::Barrier) return act_on_barrier(region, home, waiter, action);
+  if (kind == Kind::Event && action == Action::Set) return event::set(region, home);
+  if (kind == Kind::Event && action == Action::Clear) {
+    event::clear(region, home);
+    return 0;
+  }
+  if (kind == Kind::Condition && action == Action::Notify) {
+    return condition::notify(region, home, units);
+  }
+  Status status = Status::BadArgument;
+  if (kind == Kind::Semaphore && action == Action::Release) {
+    status = semaphore::release(region, home, units);
+  } else if (kind == Kind::RWLock && action == Action::Release) {
+    status = rwlock::release(region, home, units);
+  } else if (kind == Kind::RWLock && action == Action::ReleaseUntold) {
+    status = rwlock::release(region, home, rwlock::kWrite, rwlock::Release::Untold);
+  } else if (kind == Kind::RWLock && action == Action::Downgrade) {
+    status = rwlock::downgrade(region, home);
+  } else if (kind == Kind::RWLock && action == Action::DowngradeUntold) {
+    status = rwlock::downgrade(region, home, rwlock::Release::Untold);
+  }
+  return static_cast<int32_t>(status);
+}
+
+int32_t ask(Region& region, Seat& home, Question question) {
+  const Parameters& parameters = home.object->parameters;
+  if (question == Question::First) return static_cast<int32_t>(parameters.first);
+  if (question == Question::Second) return static_cast<int32_t>(parameters.second);
+  switch (home.object->kind) {
+    case Kind::Semaphore:
+      return semaphore::ask(region, home, question);
+    case Kind::Barrier:
+      return barrier::ask(region, home, question);
+    case Kind::RWLock:
+      return rwlock::ask(region, home, question);
+    case Kind::Event:
+      return event::ask(region, home);
+    case Kind::Condition:
+      return condition::ask(region, home);
+    default:  // not with a Stay of no kind: it would enter where somebody died, and repair nothing
+      return static_cast<int32_t>(Status::BadArgument);
+  }
+}
+
+void reap_seat(Region& region, const Seat& dead) {
+  Seat seat = dead;
+  switch (seat.object->kind) {
+    case Kind::Semaphore:
+      semaphore::reap(region, seat);
+      break;
+    case Kind::Event:
+      event::reap(region, seat);
+      break;
+    case Kind::Condition:
+      condition::reap(region, seat);
+      break;
+    case Kind::Barrier:
+      barrier::reap(region, seat);
+      break;
+    case Kind::RWLock:
+      rwlock::reap(region, seat);
+      break;
+    case Kind::SharedValue:
+    case Kind::SharedArray:
+      shared_memory::reap(region, seat);
+      break;
+    default:
+      lock::reap(region, seat);
+      break;
+  }
+}
+
+void retire_seat(Region& region, Seat& seat) {
+  if (is_lock(seat.object->kind)) {
+    lock::retire(region, seat);
+  } else {
+    reap_seat(region, seat);  // it stands for nothing, so nothing is given back
+  }
+}
+
+Status unlink_object(Region& region, Seat& home) {
+  switch (home.object->kind) {
+    case Kind::Semaphore:
+      return semaphore::unlink(region, home);
+    case Kind::Event:
+      return event::unlink(region, home);
+    case Kind::Condition:
+      return condition::unlink(region, home);
+    case Kind::Barrier:
+      return barrier::unlink(region, home);
+    case Kind::RWLock:
+      return rwlock::unlink(region, home);
+    case Kind::SharedValue:
+    case Kind::SharedArray:
+      return shared_memory::unlink(region, home);
+    default:
+      return Status::BadArgument;
+  }
+}
+
+}  // namespace holdfast

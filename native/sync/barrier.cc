@@ -1,0 +1,224 @@
+#include "sync/barrier.h"
+
+#include "posix/fault.h"
+#include "sync/lock_word.h"
+#include "wait/stay.h"
+
+namespace holdfast::barrier {
+namespace {
+
+constexpr uint32_t kUnmarked = 0;
+
+constexpr uint32_t code_of(uint32_t index) {
+  return static_cast<uint32_t>(Outcome::FirstIndex) + index;
+}
+
+class BarrierStay : public Stay {
+ public:
+  BarrierStay(Region& region, Seat& seat) : Stay(region, seat.object_index, *seat.object) {
+    if (needs_repair()) repair();
+  }
+
+  [[nodiscard]] uint32_t parties() const { return object.parameters.first; }
+  [[nodiscard]] Phase phase() const { return static_cast<Phase>(object.barrier.phase); }
+  // Commits what was stored before.
+  void enter(Phase phase) {
+    in_this_order();
+    object.barrier.phase = static_cast<uint32_t>(phase);
+    in_this_order();
+  }
+  [[nodiscard]] bool unlinked() const {
+    return lock_word::is_unlinked(object.word.load(std::memory_order_acquire));
+  }
+
+  // Marks the round, then lets it go. The store of Draining commits it; until then the runner's mark stands, so that
+  // its death breaks the barrier.
+  void release_round(TicketRecord& runner) {
+    TicketRecord* ticket = queue.head();
+    for (uint32_t index = 0; ticket != nullptr && index + 1 < parties(); ++index) {
+      ticket->units = code_of(index);
+      ticket = region_.ticket(ticket->next);
+    }
+    HOLDFAST_POINT("barrier.marked");
+    enter(Phase::Draining);
+    HOLDFAST_POINT("barrier.draining");
+    runner.held = 0;
+    drain();
+  }
+
+  void break_all() {
+    enter(Phase::Broken);
+    HOLDFAST_POINT("barrier.broken");
+    while (TicketRecord* ticket = queue.head()) {
+      ticket->units = static_cast<uint32_t>(Outcome::Broken);
+      grant(*ticket);
+    }
+  }
+
+  // No runner of before releases a round of after.
+  void forget_runners() {
+    for_each_ticket([](TicketRecord& ticket) { ticket.held = 0; });
+  }
+
+  // A full round is queued (it came while the action of the last one ran): its last party is the runner.
+  void start_next_round() {
+    TicketRecord* last = queue.head();
+    for (uint32_t i = 1; last != nullptr && i < parties(); ++i) last = region_.ticket(last->next);
+    if (last == nullptr) return;
+    last->units = static_cast<uint32_t>(Outcome::RunAction);
+    last->held = 1;
+    HOLDFAST_POINT("barrier.choosing");
+    enter(Phase::Acting);
+    grant(*last);
+  }
+
+ private:
+  void drain() {
+    for (TicketRecord* head = queue.head(); head != nullptr && head->units != kUnmarked;
+         head = queue.head()) {
+      grant(*head);
+      HOLDFAST_POINT("barrier.granted");
+    }
+    enter(Phase::Filling);
+    start_next_round();
+  }
+
+  void repair() {
+    queue.rebuild();
+    switch (phase()) {
+      case Phase::Draining:
+        forget_runners();
+        drain();
+        break;
+      case Phase::Broken:
+        break_all();
+        break;
+      case Phase::Filling:  // who was about to run is dead, and had not begun
+        forget_runners();
+        unmark_all();
+        start_next_round();
+        break;
+      case Phase::Acting:
+        unmark_all();
+        repair_runner();
+        break;
+    }
+    if (unlinked()) end_all_waits();
+    ring_all_on_leaving();
+  }
+
+  // Marks that were not committed go.
+  void unmark_all() {
+    for_each_ticket([](TicketRecord& ticket) {
+      if (WaitQueue::is_queued(ticket) && ticket.held == 0) ticket.units = kUnmarked;
+    });
+  }
+
+  // A runner that was being chosen is told. A round without any could never end.
+  void repair_runner() {
+    bool any = false;
+    for_each_ticket([&](TicketRecord& ticket) {
+      if (ticket.held == 0) return;
+      any = true;
+      if (WaitQueue::is_queued(ticket)) grant(ticket);
+    });
+    if (!any) break_all();
+  }
+};
+
+}  // namespace
+
+Outcome attempt(Region& region, const Attempt& attempt) {
+  BarrierStay stay(region, *attempt.waiter);
+  TicketRecord& ticket = *attempt.waiter->ticket;
+  const TicketState state = state_of(ticket);
+  if (state == TicketState::Granted) {
+    set_state(ticket, TicketState::None);
+    return static_cast<Outcome>(ticket.units);
+  }
+  if (state == TicketState::Gone || stay.unlinked()) {
+    stay.leave_queue(*attempt.waiter);
+    return Outcome::Unlinked;
+  }
+  if (WaitQueue::is_queued(ticket)) {
+    if (attempt.or_else != OrElse::Cancel) {
+      ticket.mode = attempt.mode;
+      return Outcome::Pending;
+    }
+    // First the others and itself: were it out of the queue first, its death here would go unnoticed.
+    stay.break_all();
+    HOLDFAST_POINT("barrier.left");
+    set_state(ticket, TicketState::None);
+    return Outcome::Cancelled;
+  }
+  if (attempt.or_else == OrElse::Cancel) return Outcome::Cancelled;  // it is not in
+  if (stay.phase() == Phase::Broken) return Outcome::Broken;
+  if (stay.phase() == Phase::Filling && stay.queue.length() + 1 == stay.parties()) {
+    ticket.held = 1;
+    HOLDFAST_POINT("barrier.full");
+    stay.enter(Phase::Acting);
+    return Outcome::RunAction;
+  }
+  if (attempt.or_else == OrElse::Leave) return Outcome::Pending;
+  ticket.units = kUnmarked;
+  ticket.held = 0;
+  stay.enqueue(*attempt.waiter, attempt.mode);
+  return Outcome::Pending;
+}
+
+Outcome finish(Region& region, Seat& runner, bool done) {
+  BarrierStay stay(region, runner);
+  const bool runs = runner.ticket->held != 0 && stay.phase() == Phase::Acting;
+  if (runs && done) {
+    HOLDFAST_POINT("barrier.acted");
+    stay.release_round(*runner.ticket);
+    return static_cast<Outcome>(code_of(stay.parties() - 1));
+  }
+  if (runs) stay.break_all();
+  runner.ticket->held = 0;
+  return Outcome::Broken;
+}
+
+void abort(Region& region, Seat& home) {
+  BarrierStay stay(region, home);
+  stay.break_all();
+}
+
+void reset(Region& region, Seat& home) {
+  BarrierStay stay(region, home);
+  // Broken first: who dies in between leaves no round that nobody runs.
+  stay.break_all();
+  stay.forget_runners();
+  HOLDFAST_POINT("barrier.resetting");
+  stay.enter(Phase::Filling);
+}
+
+int32_t ask(Region& region, Seat& home, Question question) {
+  BarrierStay stay(region, home);
+  if (question == Question::State) return stay.phase() == Phase::Broken ? 1 : 0;
+  const uint32_t queued = stay.queue.length();
+  const bool acting = stay.phase() == Phase::Acting;
+  return static_cast<int32_t>(acting ? stay.parties() : queued);
+}
+
+void reap(Region& region, Seat& dead) {
+  BarrierStay stay(region, dead);
+  const bool waited = WaitQueue::is_queued(*dead.ticket);
+  const bool ran = dead.ticket->held != 0 && stay.phase() == Phase::Acting;
+  // First the others: who dies in between does it again.
+  if (waited || ran) stay.break_all();
+  HOLDFAST_POINT("barrier.reaped");
+  stay.leave_queue(dead);
+  dead.ticket->held = 0;
+  stay.retire(dead);
+}
+
+Status unlink(Region& region, Seat& home) {
+  BarrierStay stay(region, home);
+  stay.object.word.fetch_or(lock_word::kUnlinked, std::memory_order_acq_rel);
+  HOLDFAST_POINT("unlink.marked");
+  stay.end_all_waits();
+  return Status::Ok;
+}
+
+}  // namespace holdfast::barrier

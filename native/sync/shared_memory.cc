@@ -1,0 +1,121 @@
+#include "sync/shared_memory.h"
+
+#include <atomic>
+
+#include "posix/fault.h"
+#include "region/data_file.h"
+#include "sync/lock_word.h"
+#include "wait/stay.h"
+
+namespace holdfast::shared_memory {
+namespace {
+
+class MemoryStay : public Stay {
+ public:
+  MemoryStay(Region& region, Seat& seat) : Stay(region, seat.object_index, *seat.object) {
+    if (!needs_repair()) return;
+    queue.rebuild();
+    if (unlinked()) end_all_waits();
+    ring_all_on_leaving();
+  }
+
+  [[nodiscard]] bool unlinked() const {
+    return lock_word::is_unlinked(object.word.load(std::memory_order_acquire));
+  }
+
+  int32_t notify(uint32_t index, uint32_t count) {
+    uint32_t woken = 0;
+    TicketRecord* ticket = queue.head();
+    for (uint32_t left = Region::count(region_.header().tickets);
+         ticket != nullptr && woken < count && left > 0; --left) {
+      TicketRecord* next = region_.ticket(ticket->next);
+      if (ticket->role == index) {
+        grant(*ticket);
+        ++woken;
+      }
+      ticket = next;
+    }
+    return static_cast<int32_t>(woken);
+  }
+};
+
+template <typename Word>
+bool holds(std::byte* element, uint64_t expected) {
+  // SYNC POINT: memory-wait. The guard orders this after the store of a notifier who was inside before.
+  return std::atomic_ref<Word>(*reinterpret_cast<Word*>(element)).load(std::memory_order_acquire) ==
+         static_cast<Word>(expected);
+}
+
+// Pending: the element holds what the waiter has seen.
+Outcome compare(const Attempt& attempt) {
+  const Parameters& parameters = attempt.waiter->object->parameters;
+  const uint32_t bytes = element_bytes(parameters.first);
+  const Element& element = attempt.element;
+  const uint64_t offset = uint64_t{attempt.role} * bytes;
+  if (element.memory == nullptr || (bytes != 4 && bytes != 8) ||
+      offset + bytes > element.memory_bytes) {
+    return Outcome::Misuse;
+  }
+  std::byte* at = element.memory + offset;
+  const bool equal =
+      bytes == 4 ? holds<uint32_t>(at, element.expected) : holds<uint64_t>(at, element.expected);
+  return equal ? Outcome::Pending : Outcome::NotEqual;
+}
+
+}  // namespace
+
+Outcome attempt(Region& region, const Attempt& attempt) {
+  MemoryStay stay(region, *attempt.waiter);
+  TicketRecord& ticket = *attempt.waiter->ticket;
+  const TicketState state = state_of(ticket);
+  if (state == TicketState::Granted) {
+    set_state(ticket, TicketState::None);
+    return Outcome::Taken;
+  }
+  if (state == TicketState::Gone || stay.unlinked()) {
+    stay.leave_queue(*attempt.waiter);
+    return Outcome::Unlinked;
+  }
+  if (state == TicketState::None) {
+    const Outcome seen = compare(attempt);
+    if (seen != Outcome::Pending) return seen;
+  }
+  switch (attempt.or_else) {
+    case OrElse::Leave:
+      return Outcome::Pending;
+    case OrElse::Queue:
+      ticket.role = attempt.role;
+      stay.enqueue(*attempt.waiter, attempt.mode);
+      return Outcome::Pending;
+    case OrElse::Cancel:
+      break;
+  }
+  stay.leave_queue(*attempt.waiter);
+  return Outcome::Cancelled;
+}
+
+int32_t notify(Region& region, Seat& home, uint32_t index, uint32_t count) {
+  MemoryStay stay(region, home);
+  if (stay.unlinked()) return static_cast<int32_t>(Status::Unlinked);
+  return stay.notify(index, count);
+}
+
+void reap(Region& region, Seat& dead) {
+  MemoryStay stay(region, dead);
+  const bool unused = state_of(*dead.ticket) == TicketState::Granted;
+  // First the next one, then its own: who dies in between wakes one too many, which waiters must bear anyway.
+  if (unused) stay.notify(dead.ticket->role, 1);
+  HOLDFAST_POINT("memory.passed-on");
+  stay.leave_queue(dead);
+  stay.retire(dead);
+}
+
+Status unlink(Region& region, Seat& home) {
+  MemoryStay stay(region, home);
+  stay.object.word.fetch_or(lock_word::kUnlinked, std::memory_order_acq_rel);
+  HOLDFAST_POINT("unlink.marked");
+  stay.end_all_waits();
+  return Status::Ok;
+}
+
+}  // namespace holdfast::shared_memory
