@@ -190,6 +190,7 @@ inline unsigned run_round(const Round& round) {
 // Rounds until the point has fired so often; `make` draws each.
 template <typename Make>
 inline void fire(const char* point, unsigned often, unsigned deaths_needed, Make make) {
+  if (kForksAreSlow && !Random(next_seed()).one_in(6)) return;  // another run, another point
   unsigned fired = 0;
   unsigned made = 0;
   for (; made < 60 && fired < rounds(often) && !some_hung; ++made) {

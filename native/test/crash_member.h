@@ -39,7 +39,7 @@ inline constexpr bool kForksAreSlow = true;
 inline constexpr bool kForksAreSlow = false;
 #endif
 // So many rounds, or as many as a slow build has the time for.
-constexpr unsigned rounds(unsigned wanted) { return kForksAreSlow ? 1 + wanted / 10 : wanted; }
+constexpr unsigned rounds(unsigned wanted) { return kForksAreSlow ? 1 + wanted / 50 : wanted; }
 inline constexpr int64_t kSliceNs = 60'000'000;
 
 // Points of the core. This table must have every HOLDFAST_POINT of native/ (grep for them): each is

@@ -81,7 +81,7 @@ inline constexpr int kHungExit = 77;
 // `seconds` from now this process says what it is doing and ends. Not an expectation of speed: a
 // hang's end.
 inline void set_watchdog(unsigned seconds) {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = [](int) {
     if (tell_of_hang != nullptr) tell_of_hang();
     ::_exit(kHungExit);

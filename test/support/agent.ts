@@ -45,7 +45,7 @@ export interface Request {
   readonly side?: 'read' | 'write';
   /** What the constructor is given after the name. */
   readonly args?: readonly unknown[];
-  readonly options?: object;
+  readonly options?: object | undefined;
   readonly [key: string]: unknown;
 }
 
