@@ -24,7 +24,8 @@ class Deadline {
   }
   // `monotonic_ms` as JavaScript has it: Infinity, and what does not fit, is never.
   static Deadline at_ms(double monotonic_ms) {
-    return monotonic_ms >= 9.0e12 ? never() : Deadline(static_cast<int64_t>(monotonic_ms * 1e6));
+    if (monotonic_ms >= 9.0e12) return never();
+    return Deadline(monotonic_ms > 0 ? static_cast<int64_t>(monotonic_ms * 1e6) : 0);  // NaN too
   }
 
   [[nodiscard]] bool is_never() const { return ns_ == std::numeric_limits<int64_t>::max(); }

@@ -287,11 +287,12 @@ Status release(Region& region, Seat& seat, Release how) {
     stay.update([](uint32_t) { return 0u; });
     return Status::Ok;
   }
-  TicketRecord* next = stay.queue.first_starved();
+  const bool hands_over = how == Release::Fair || (word & lock_word::kStarving) != 0;
+  TicketRecord* next = hands_over ? stay.queue.first_starved() : nullptr;
   if (next == nullptr) next = head;
   const AgentSlot agent = next->agent.load(std::memory_order_relaxed);
   const bool exists = agent <= lock_word::kOwnerMask && region.process_of(agent) != nullptr;
-  if (exists && (how == Release::Fair || (word & lock_word::kStarving) != 0)) {  // handoff
+  if (exists && hands_over) {  // handoff
     const bool was_woken = state_of(*next) == TicketState::Woken;
     const bool others = !is_only_one_queued(stay, *next);
     stay.update([&](uint32_t w) {

@@ -42,8 +42,9 @@ inline constexpr bool kForksAreSlow = false;
 constexpr unsigned rounds(unsigned wanted) { return kForksAreSlow ? 1 + wanted / 50 : wanted; }
 inline constexpr int64_t kSliceNs = 60'000'000;
 
-// Points of the core. This table must have every HOLDFAST_POINT of native/ (grep for them): each is
-// made to fire by the test of its scene, which fails where it never did.
+// Points of region, registry, keeper, reaper and lock: this table must have every HOLDFAST_POINT of these (grep
+// for them), for each is made to fire by the test of its scene, which fails where it never did. Those of the other
+// objects are objects_crash_test.cc's.
 enum class Scene : uint8_t {
   Lock,      // on the way of one who acquires, cancels, releases
   Reap,      // while the dead are reaped: needs one that died before

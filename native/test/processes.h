@@ -97,6 +97,7 @@ pid_t spawn(unsigned watchdog_s, Body body) {
   std::fflush(nullptr);
   const pid_t driver = ::getpid();
   const pid_t child = ::fork();
+  if (child < 0) std::abort();  // and no pid of -1 for anybody to kill
   if (child != 0) return child;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != driver) ::_exit(kHungExit);

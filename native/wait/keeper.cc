@@ -13,7 +13,8 @@ namespace {
 
 constexpr int64_t kLookForItselfNs = 1'000'000'000;
 constexpr int64_t kPollNs = 100'000'000;  // without futex_waitv
-constexpr int64_t kDyingNs = 250'000;     // until a dying process may have ended
+constexpr int64_t kDyingNs = 250'000;     // until a dying process may have ended, at first
+constexpr int64_t kDyingMaxNs = 100'000'000;
 constexpr int64_t kNever = -1;
 constexpr size_t kStackBytes = size_t{256} << 10;
 
@@ -77,7 +78,7 @@ Status Keeper::start(const std::string& name_space, mode_t mode, std::string* de
       ring_doorbell(*process);
     }
   }
-  static_cast<void>(reap_dead_processes(region_));  // the keeper goes on with who is still dying
+  settle_deaths(region_);  // the new keeper may be at it at this moment
   return Status::Ok;
 }
 
@@ -96,12 +97,15 @@ void Keeper::run() {
   int64_t looked_ns = monotonic_ns();
   for (;;) {
     const uint32_t rung = doorbell.load(std::memory_order_acquire);  // SYNC POINT: doorbell
-    const bool somebody_is_dying = reap_dead_processes(region_);
+    dying_ns_ = !reap_dead_processes(region_) ? 0
+                : dying_ns_ == 0              ? kDyingNs
+                : dying_ns_ < kDyingMaxNs     ? dying_ns_ * 2
+                                              : kDyingMaxNs;
     const int64_t now = monotonic_ns();
     const bool look = now - looked_ns >= kLookForItselfNs;
     if (look) looked_ns = now;
     const bool anybody_waits = deliver(look);
-    sleep(rung, somebody_is_dying ? kDyingNs : anybody_waits ? kLookForItselfNs : kNever);
+    sleep(rung, dying_ns_ > 0 ? dying_ns_ : anybody_waits ? kLookForItselfNs : kNever);
   }
 }
 
@@ -142,7 +146,7 @@ void Keeper::sleep(uint32_t doorbell_seen, int64_t look_again_ns) {
       const FutexWord& life = region_.life_word(*process);
       const uint32_t seen = life.load(std::memory_order_acquire);
       if ((seen & kFutexOwnerDiedBit) != 0) {
-        look_again_ns = kDyingNs;
+        look_again_ns = dying_ns_ > 0 ? dying_ns_ : kDyingNs;
       } else if (seen != 0) {
         watches[used++] = {&life, seen};
       }

@@ -91,6 +91,8 @@ class Keeper {
   Status claim_ = Status::TimedOut;  // mutex_; TimedOut: not yet
   LoopAgent* loops_ = nullptr;       // mutex_
   std::atomic<bool> watches_lives_{true};
+  int64_t dying_ns_ =
+      0;  // the keeper's own: how long until it looks at a dying process again; 0: none
 };
 
 }  // namespace holdfast
