@@ -27,10 +27,6 @@ class BarrierStay : public Stay {
     object.barrier.phase = static_cast<uint32_t>(phase);
     in_this_order();
   }
-  [[nodiscard]] bool unlinked() const {
-    return lock_word::is_unlinked(object.word.load(std::memory_order_acquire));
-  }
-
   // Marks the round, then lets it go. The store of Draining commits it; until then the runner's mark stands, so that
   // its death breaks the barrier.
   void release_round(TicketRecord& runner) {
@@ -215,9 +211,7 @@ void reap(Region& region, Seat& dead) {
 
 Status unlink(Region& region, Seat& home) {
   BarrierStay stay(region, home);
-  stay.object.word.fetch_or(lock_word::kUnlinked, std::memory_order_acq_rel);
-  HOLDFAST_POINT("unlink.marked");
-  stay.end_all_waits();
+  stay.unlink();
   return Status::Ok;
 }
 

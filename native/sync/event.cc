@@ -82,9 +82,7 @@ void reap(Region& region, Seat& dead) {
 
 Status unlink(Region& region, Seat& home) {
   EventStay stay(region, home);
-  stay.object.word.fetch_or(lock_word::kUnlinked, std::memory_order_acq_rel);
-  HOLDFAST_POINT("unlink.marked");
-  stay.end_all_waits();
+  stay.unlink();
   return Status::Ok;
 }
 

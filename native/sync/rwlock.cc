@@ -17,10 +17,6 @@ class RWLockStay : public Stay {
   }
 
   [[nodiscard]] RWLockState& state() { return object.rwlock; }
-  [[nodiscard]] bool unlinked() const {
-    return lock_word::is_unlinked(object.word.load(std::memory_order_acquire));
-  }
-
   [[nodiscard]] TicketRecord* queued_upgrade() {
     return queue.find([](const TicketRecord& ticket) { return ticket.role == kUpgrade; });
   }
@@ -237,9 +233,7 @@ void reap(Region& region, Seat& dead) {
 Status unlink(Region& region, Seat& home) {
   RWLockStay stay(region, home);
   if (stay.state().writer != 0 || stay.state().readers != 0) return Status::InUse;
-  stay.object.word.fetch_or(lock_word::kUnlinked, std::memory_order_acq_rel);
-  HOLDFAST_POINT("unlink.marked");
-  stay.end_all_waits();
+  stay.unlink();
   return Status::Ok;
 }
 

@@ -15,10 +15,6 @@ class SemaphoreStay : public Stay {
 
   [[nodiscard]] SemaphoreState& state() { return object.semaphore; }
   [[nodiscard]] bool owned() const { return object.parameters.second != 0; }
-  [[nodiscard]] bool unlinked() const {
-    return lock_word::is_unlinked(object.word.load(std::memory_order_acquire));
-  }
-
   // As many from the head as there are permits for. A head that wants more than there is holds up those behind
   // it: else small requests would overtake it for ever.
   void grant_all() {
@@ -175,9 +171,7 @@ void reap(Region& region, Seat& dead) {
 Status unlink(Region& region, Seat& home) {
   SemaphoreStay stay(region, home);
   if (stay.owned() && stay.state().free < stay.object.parameters.first) return Status::InUse;
-  stay.object.word.fetch_or(lock_word::kUnlinked, std::memory_order_acq_rel);
-  HOLDFAST_POINT("unlink.marked");
-  stay.end_all_waits();
+  stay.unlink();
   return Status::Ok;
 }
 

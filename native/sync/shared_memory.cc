@@ -19,10 +19,6 @@ class MemoryStay : public Stay {
     ring_all_on_leaving();
   }
 
-  [[nodiscard]] bool unlinked() const {
-    return lock_word::is_unlinked(object.word.load(std::memory_order_acquire));
-  }
-
   int32_t notify(uint32_t index, uint32_t count) {
     uint32_t woken = 0;
     TicketRecord* ticket = queue.head();
@@ -112,9 +108,7 @@ void reap(Region& region, Seat& dead) {
 
 Status unlink(Region& region, Seat& home) {
   MemoryStay stay(region, home);
-  stay.object.word.fetch_or(lock_word::kUnlinked, std::memory_order_acq_rel);
-  HOLDFAST_POINT("unlink.marked");
-  stay.end_all_waits();
+  stay.unlink();
   return Status::Ok;
 }
 

@@ -35,6 +35,12 @@ void Stay::grant(TicketRecord& ticket) {
   queue.remove(index);
 }
 
+void Stay::unlink() {
+  object.word.fetch_or(lock_word::kUnlinked, std::memory_order_acq_rel);
+  HOLDFAST_POINT("unlink.marked");
+  end_all_waits();
+}
+
 void Stay::end_all_waits() {
   queue.drain([](TicketRecord& ticket) { set_state(ticket, TicketState::Gone); });
   ring_all_on_leaving();

@@ -3,6 +3,7 @@
 
 #include "region/guard.h"
 #include "region/registry.h"
+#include "sync/lock_word.h"
 #include "wait/queue.h"
 #include "wait/ring.h"
 
@@ -57,6 +58,12 @@ class Stay {
   void retire(Seat& seat) {
     seat.ticket->object.fetch_or(kRetired, std::memory_order_relaxed);  // ordered by the guard
   }
+  // UNLINKED in the object's word, whatever its kind: it is over.
+  [[nodiscard]] bool unlinked() const {
+    return lock_word::is_unlinked(object.word.load(std::memory_order_acquire));
+  }
+  // Ends the object, which nobody holds.
+  void unlink();
   // The object was unlinked: everybody out.
   void end_all_waits();
 
