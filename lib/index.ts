@@ -1,6 +1,6 @@
 /**
- * Locks between Node.js processes and worker threads of one machine that hold fast when a process
- * dies.
+ * Locks and their family between the Node.js processes and worker threads of one machine, which hold
+ * fast when a process dies.
  *
  * @packageDocumentation
  */

@@ -127,7 +127,9 @@ Status SharedFile::open_locked(const std::string& name, mode_t mode, bool create
     if (const Status status = lock_creation(fd_); status != Status::Ok) return status;
     if (::fstat(fd_, &file) != 0) return status_of_errno();
     // Of length 0: whoever was to make it died, maybe before it had the mode that was asked for.
-    if (file.st_size == 0 && create && ::fchmod(fd_, mode) != 0) return status_of_errno();
+    if (file.st_size == 0 && create && (file.st_mode & 0777) != mode && ::fchmod(fd_, mode) != 0) {
+      return status_of_errno();
+    }
     if (file.st_nlink != 0) return Status::Ok;
     // Removed while we waited for the lock: a new one may have the name now.
   }

@@ -132,8 +132,9 @@ static_assert(offsetof(ObjectRecord, token) == 8 && offsetof(ObjectRecord, guard
 static_assert(offsetof(ObjectRecord, name) == 3 * kCacheLine);
 static_assert(std::atomic<double>::is_always_lock_free);
 
-// "Agent A waits for object O since t". One for each agent that has the object open, idle or not, so that
-// neither a wait nor a wake allocates. The tickets are the truth; an object's queue can be rebuilt from them.
+// "Agent A waits for object O since t". One for each agent that has the object open, idle or not, and for objects
+// beside the lock one more for each wait at a time: so neither a wait nor a wake allocates in the region. The tickets
+// are the truth; an object's queue can be rebuilt from them.
 enum class TicketState : uint32_t {
   None = 0,     // not waiting
   Waiting = 1,  // in the queue
