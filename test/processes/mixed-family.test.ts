@@ -105,14 +105,14 @@ it(`10 processes x 2,000 operations on one of everything (HOLDFAST_SEED=${SEED})
 
 it(`the same while processes are killed and replaced (HOLDFAST_SEED=${SEED})`, async () => {
   const family = new Family();
-  const LIVES = 5;
+  const LIVES = 12;
   let killed = 0;
   const run = async (slot: number): Promise<void> => {
     for (let life = 0; life < LIVES; life += 1) {
       const left = OPERATIONS - family.done(slot);
       // Some way before the end; the last life goes to it. The kill meets it wherever it is by then.
       const spread = (Number(SEED) * (7 * slot + 13 * life + 1)) % 97;
-      const tellAt = life === LIVES - 1 ? -1 : 100 + 2 * spread;
+      const tellAt = life === LIVES - 1 ? -1 : 10 + spread;
       const child = family.start(slot, life, left, tellAt);
       const message = await outcome(child, 'there', 'done');
       if (message.type === 'done') {
