@@ -65,6 +65,17 @@ export class LockGuard implements Disposable, AsyncDisposable {
   }
 
   /**
+   * Releases what its taker never came to use: if it was abandoned, the next owner is told.
+   *
+   * @internal
+   */
+  giveBack(): void {
+    if (this.released) return;
+    if (this.abandoned) this.#core.keepUntold();
+    this.release();
+  }
+
+  /**
    * Releases, unless that is done already: for `using`. Where a condition's wait has given the acquisition
    * up for a time, it ends now, and the wait with NotHeldError.
    */

@@ -209,11 +209,13 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
   async unlessAborted(guard: LockGuard, signal: AbortSignal): Promise<LockGuard> {
     await null;
     if (!signal.aborted) return guard;
-    if (!guard.released) {
-      if (guard.abandoned) this.gate |= Gate.Untold;
-      guard.release();
-    }
+    guard.giveBack();
     throw signal.reason;
+  }
+
+  /** The release that comes next tells the next owner of the abandonment. */
+  keepUntold(): void {
+    this.gate |= Gate.Untold;
   }
 
   private remove(request: Request<LockGuard>): void {

@@ -251,6 +251,18 @@ export class WriteGuard implements Disposable, AsyncDisposable {
   }
 
   /**
+   * Releases what its taker never came to use: if it was abandoned, the next writer is told.
+   *
+   * @internal
+   */
+  giveBack(): void {
+    if (this.released) return;
+    if (!this.abandoned) return this.release();
+    this.#holds.act(Action.ReleaseUntold);
+    this.#holds.setWriter(null);
+  }
+
+  /**
    * Turns the write side into a share, without a writer in between; readers at the head of the queue come in too.
    * Does not block.
    *

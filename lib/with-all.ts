@@ -10,12 +10,12 @@ import {
   syncTimeout,
 } from './arguments.js';
 import { NotHeldError, TimeoutError } from './errors.js';
-import type { LockGuard } from './guard.js';
+import { LockGuard } from './guard.js';
 import { Lock, settled } from './lock.js';
 import { Kind, native } from './native.js';
 import { RLock } from './rlock.js';
 import { ReadSide, RWLock, WriteSide } from './rwlock.js';
-import type { ReadGuard, WriteGuard } from './rwlock-guard.js';
+import { type ReadGuard, WriteGuard } from './rwlock-guard.js';
 import { Semaphore, type SemaphoreGuard } from './semaphore.js';
 
 /** What {@link withAll} and {@link acquireAll} can take. Of a semaphore it is one permit. */
@@ -119,7 +119,7 @@ export async function acquireAll<const T extends readonly Lockable[]>(
     }
     return new AllGuard(asGiven(places, taken) as unknown as GuardsOf<T>, taken);
   } catch (error) {
-    releaseAll(taken);
+    for (const guard of taken.reverse()) giveBack(guard);
     throw named(error, places, taken.length, options?.timeout);
   }
 }
@@ -143,7 +143,7 @@ export function acquireAllSync<const T extends readonly Lockable[]>(
     for (const { object } of places) taken.push(object.acquireSync({ timeout: left() }));
     return new AllGuard(asGiven(places, taken) as unknown as GuardsOf<T>, taken);
   } catch (error) {
-    releaseAll(taken);
+    for (const guard of taken.reverse()) giveBack(guard);
     throw named(error, places, taken.length, options?.timeout);
   }
 }
@@ -177,9 +177,14 @@ export async function withAll<const T extends readonly Lockable[], R>(
       isWorking = true;
       return fn(asGiven(places, taken) as unknown as GuardsOf<T>);
     }
-    const inside = (guard: Guard): Promise<R> => {
+    const inside = async (guard: Guard): Promise<R> => {
       taken.push(guard);
-      return step();
+      try {
+        return await step();
+      } catch (error) {
+        if (!isWorking) giveBack(guard);
+        throw error;
+      }
     };
     return place.object.with(inside, { timeout: left(), signal });
   };
@@ -267,6 +272,12 @@ function asGiven(places: readonly Place[], taken: readonly Guard[]): readonly Gu
     guards[index] = taken[i] as Guard;
   });
   return guards;
+}
+
+/** Releases what was taken for nothing: if it was abandoned, that is told to the next owner. */
+function giveBack(guard: Guard): void {
+  if (guard instanceof LockGuard || guard instanceof WriteGuard) guard.giveBack();
+  else guard[Symbol.dispose]();
 }
 
 /** The last taken first. One that cannot be released does not keep the others. */

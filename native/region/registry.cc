@@ -285,6 +285,10 @@ void Registry::release_object(ObjectIndex index) {
   ObjectRecord& object = *region_.object(index);
   const ObjectState state = object.state.load(std::memory_order_acquire);
   if (state == ObjectState::Free || (state == ObjectState::Live && object.anonymous == 0)) return;
+  // The lock of a value (lib/companion.ts) outlives its openers, as the value does, while somebody is to be told.
+  const bool is_companion = object.name_bytes > 0 && object.name[0] == '\0';
+  const uint32_t word = object.word.load(std::memory_order_acquire);
+  if (state == ObjectState::Live && is_companion && (word & lock_word::kAbandoned) != 0) return;
   if (state == ObjectState::Live) {
     unlink(index);  // which comes back here, and frees it
     return;
