@@ -257,9 +257,12 @@ export class WriteGuard implements Disposable, AsyncDisposable {
    */
   giveBack(): void {
     if (this.released) return;
-    if (!this.abandoned) return this.release();
-    this.#holds.act(Action.ReleaseUntold);
-    this.#holds.setWriter(null);
+    if (this.abandoned) {
+      this.#holds.act(Action.ReleaseUntold);
+      this.#holds.setWriter(null);
+    } else {
+      this.release();
+    }
   }
 
   /**
