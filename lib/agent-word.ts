@@ -41,7 +41,7 @@ export class AgentWord {
     this.kindName = opened.kindName;
   }
 
-  /** fast.acquire, beside the flags that it may leave standing: one swap, and one try. */
+  /** fast.acquire (SYNC POINT: lock-word; Atomics are sequentially consistent), beside the flags that it may leave standing: one swap, and one try. */
   protected takeBeside(seen: number): boolean {
     return (
       isTakeable(seen) && Atomics.compareExchange(this.words, 0, seen, seen | this.agent) === seen

@@ -84,6 +84,7 @@ Status Region::check_layout(bool* usable, std::string* detail) {
   if (const Status status = file_.read_at(0, &prologue, sizeof prologue); status != Status::Ok) {
     return status;
   }
+  // SYNC POINT: region-ready. The copy was read under the creation lock, which its maker held too.
   const bool ready = std::memcmp(prologue.magic, kMagic, sizeof kMagic) == 0 &&
                      prologue.state.load(std::memory_order_acquire) == RegionState::Ready;
   if (ready && same_layout(prologue)) {
@@ -295,7 +296,7 @@ FutexWord& Region::life_word(ProcessRecord& process) {
 ProcessRecord* Region::process_of(AgentSlot slot) {
   AgentRecord* record = agent(slot);
   if (record == nullptr) return nullptr;
-  const uint32_t owner = record->process.load(std::memory_order_acquire);
+  const uint32_t owner = record->process.load(std::memory_order_acquire);  // SYNC POINT: agent-live
   return owner == 0 ? nullptr : process(owner - 1);
 }
 

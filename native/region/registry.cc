@@ -19,7 +19,8 @@ uint64_t hash_of(std::string_view name) {  // FNV-1a
 }
 
 bool is_live(const ObjectRecord& object) {
-  return object.state.load(std::memory_order_acquire) == ObjectState::Live;
+  return object.state.load(std::memory_order_acquire) ==
+         ObjectState::Live;  // SYNC POINT: object-live
 }
 
 std::string_view name_of(const ObjectRecord& object) {

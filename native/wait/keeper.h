@@ -39,7 +39,9 @@ class LoopAgent {
   LoopAgent(Deliver deliver, void* context) : deliver_(deliver), context_(context) {}
 
   // On the loop's own thread, before it looks at its waits: what is told from now on is delivered anew.
-  void taken_up() { delivered_.exchange(false, std::memory_order_seq_cst); }
+  void taken_up() {
+    delivered_.exchange(false, std::memory_order_seq_cst);  // SYNC POINT: delivered
+  }
   [[nodiscard]] AsyncWait* first() const { return first_; }
 
  private:

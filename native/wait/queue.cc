@@ -42,6 +42,7 @@ void WaitQueue::rebuild() {
   const uint32_t count = Region::count(region_.header().tickets);
   for (TicketIndex index = 0; index < count; ++index) {
     TicketRecord* ticket = region_.ticket(index);
+    // SYNC POINT: ticket-live.
     if (ticket == nullptr || ticket->agent.load(std::memory_order_acquire) == 0) continue;
     // Not a retired one: that is not the object's any more, whatever else it says.
     if (ticket->object.load(std::memory_order_relaxed) != index_ || !is_queued(*ticket)) continue;
