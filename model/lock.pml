@@ -26,6 +26,12 @@
 #ifndef STARVES
 #define STARVES 1    /* waiters that wait long enough to starve */
 #endif
+#ifndef STOPS
+#define STOPS 0      /* waiters that take no step any more until all the others are done: busy, or stopped */
+#endif
+#ifndef LAPSES
+#define LAPSES 0     /* wakes that are passed on although the one who was told is about to come */
+#endif
 #ifndef UNLINKS
 #define UNLINKS 0    /* removals of the object, instead of an acquisition */
 #endif
@@ -36,10 +42,10 @@
 #define DIED  (N + REAPERS + 1)  /* the guard's holder is dead: what EOWNERDEAD says; the reapers come before */
 #define B(i)  (1 << (i))
 
-mtype = { NONE, WAITING, WOKEN, GRANTED, GONE };
+mtype = { NONE, WAITING, WOKEN, PASSED, GONE };
 
 /* The word. All of it changes in one compare-and-swap; every flag only under the guard. */
-byte owner; bool W, K, S, A, U;
+byte owner; bool W, K, S, A, U, O;
 
 /* The guard, and whether its holder was inside a change (the "guard holder" word). */
 byte guard; bool inside;
@@ -48,18 +54,22 @@ byte guard; bool inside;
 mtype st[N + 1] = NONE;
 byte seq[N + 1];
 byte starved;        /* bit set */
+byte offered;        /* whom O is for: read under the guard only, and means nothing without O */
 byte linked;         /* bit set: the queue list, only an index, in seq order */
 byte rung = 255;     /* bit set: clear while the ticket's agent sleeps on its state */
 
 byte dead;           /* bit set: its process is dead, and not yet reaped to the end */
 byte corpse;         /* bit set: its slot is not free yet. A slot is free a little before the reaping ends */
 byte reaping;        /* bit set: somebody holds the dead one's life mutex */
+byte stopped;        /* bit set: takes no step */
+bool slain;          /* a keeper died while it passed a wake on. Its process has a seat at the object: a reaper comes */
 
 /* Ghosts */
 byte cs;             /* who is in the critical section */
 bool must;           /* an agent died in there and nobody was told yet */
 bool due;            /* a dead agent was the owner and nobody was told yet: telling is right */
-byte done, begun, deaths, births, giveups, fairs, starves, unlinks;
+bool given;          /* the owner did not take the lock itself: only M_HAND_OVER does that */
+byte done, begun, deaths, births, giveups, fairs, starves, unlinks, stops, halted, lapses;
 hidden byte i_, h_;
 
 #if N == 2
@@ -72,29 +82,36 @@ hidden byte i_, h_;
 #define SOME(p)  (p(1) || p(2) || p(3) || p(4))
 #define MASK(p)  (p(1) * B(1) + p(2) * B(2) + p(3) * B(3) + p(4) * B(4))
 #endif
-#define is_queued(i)   (st[i] == WAITING || st[i] == WOKEN)
+#define is_queued(i)   (st[i] == WAITING || st[i] == WOKEN || st[i] == PASSED)
+#define is_waiting(i)  (st[i] == WAITING)
 #define is_woken(i)    (st[i] == WOKEN)
-#define is_granted(i)  (st[i] == GRANTED)
-#define to_ring(i)     (st[i] == WOKEN || st[i] == GRANTED || st[i] == GONE)
+#define to_ring(i)     (st[i] == WOKEN || st[i] == PASSED || st[i] == GONE)
 #define linked_woken(i) ((linked & B(i)) && st[i] == WOKEN)
+#define linked_waiting(i) ((linked & B(i)) && st[i] == WAITING)
+#define linked_eligible(i) ((linked & B(i)) && (st[i] == WAITING || st[i] == WOKEN))
+#define starved_eligible(i) (linked_eligible(i) && (starved & B(i)))
 #define queued_owner(i) (owner == i && is_queued(i))
+/* Time is not modelled: a wake lapses if the one who was told is stopped, and LAPSES times if it is only slow. */
+#define lapsable(i)    (linked_woken(i) && ((stopped & B(i)) || lapses < LAPSES))
+#define offer_stands   (O && st[offered] == WOKEN)
 
 #ifdef NO_INVARIANTS  /* to see a mutation break the property itself, not only an invariant */
 #define word_ok() skip
 #define free_ok() skip
 #else
-/* I4, I5 and the owner's part of I7 hold at every point. */
-inline word_ok() { assert(!S || owner != 0); assert(!A || owner == 0); assert(!U || owner == 0) }
-/* I1, I2, I3, I6, I7: wherever the guard is free. */
+/* I4, I5, I8 and the owner's part of I7 hold at every point. */
+inline word_ok() { assert(!S || owner != 0); assert(!A || owner == 0); assert(!U || owner == 0); assert(!O || owner == 0) }
+/* I1, I2, I3, I6, I7, and whom I8 is for: wherever the guard is free. */
 inline free_ok() {
   if
   :: guard == 0 ->
      assert(!SOME(queued_owner));
      assert(!SOME(is_queued) || W); assert(!W || SOME(is_queued) || deaths > 0);
      assert(linked == MASK(is_queued));
-     assert(!K || SOME(is_woken));
+     assert(!K || SOME(is_woken) || !SOME(is_waiting));
      assert(!U || !SOME(is_queued));
-     assert(owner != 0 || !SOME(is_queued) || SOME(is_woken))
+     assert(!O || st[offered] == WOKEN);
+     assert(owner != 0 || !SOME(is_waiting) || SOME(is_woken))
   :: else
   fi;
   word_ok()
@@ -106,11 +123,12 @@ inline die() {
   deaths++;
   if :: guard == me -> guard = DIED :: else fi;
   if
-  :: me > N -> reaping = reaping & ~B(d)
+  :: me > N -> reaping = reaping & ~B(d); if :: d == 0 && (guard == DIED || bell != 0) -> slain = true :: else fi
   :: else ->
      dead = dead | B(me); corpse = corpse | B(me); rung = rung | B(me);
+     if :: stopped & B(me) -> stopped = stopped & ~B(me); halted-- :: else fi;
      if :: cs == me -> cs = 0; must = true :: else fi;
-     if :: owner == me -> due = true :: else fi
+     if :: owner == me && !given -> due = true :: else fi
   fi;
   n = 0; t = 0; bell = 0; told = false; fair = false; was_woken = false; why = 0; d = 0
 }
@@ -166,19 +184,53 @@ inline last_seq() {
 }
 inline set_state(i, s) {
   st[i] = s;
-  if :: s == WAITING || s == WOKEN :: else -> seq[i] = 0; starved = starved & ~B(i) fi
+  if :: s == NONE || s == GONE -> seq[i] = 0; starved = starved & ~B(i) :: else fi
 }
 
 /* I6 again, after the list or the owner changed. The owner is read in one step and used in the next. */
 inline fix() {
   if
-  :: (owner == 0 && linked != 0 && !SOME(linked_woken)) ->
-     STEP(first_of(0); st[h_] = WOKEN; bell = bell | B(h_); h_ = 0);       /* fix.choose */
+  :: (owner == 0 && SOME(linked_waiting) && !SOME(linked_woken)) ->
+     STEP(first_of(MASK(linked_waiting)); st[h_] = WOKEN; bell = bell | B(h_); h_ = 0);  /* fix.choose */
      STEP(K = true)                                                        /* fix.woken */
   :: else
   fi
 }
-inline restore_flags() { STEP(W = (linked != 0); K = SOME(linked_woken)) }
+inline restore_flags() {
+  STEP(W = (linked != 0); K = (SOME(linked_woken) || (linked != 0 && !SOME(linked_waiting))); O = offer_stands)
+}
+/* One who was told does not come: it keeps its place, and the wake goes on. */
+inline pass_on() {
+  d_step { /* which one: h_ is used in the next step */
+    i_ = 1; t = 0;
+    do
+    :: i_ > N -> break
+    :: else -> if :: t == 0 && linked_woken(i_) && (stopped & B(i_)) -> t = i_ :: else fi; i_++
+    od;
+    i_ = 1;
+    do
+    :: i_ > N -> break
+    :: else -> if :: t == 0 && linked_woken(i_) && lapses < LAPSES -> t = i_; lapses++ :: else fi; i_++
+    od;
+    i_ = 0
+  };
+  if
+  :: t != 0 ->
+     STEP(st[t] = PASSED);                                                 /* pass.marked */
+     STEP(t = 0);
+#ifdef M_LAPSE_KEEPS_K
+     STEP(O = offer_stands);
+#elif defined(M_LAPSE_KEEPS_O)
+     STEP(K = (SOME(linked_woken) || !SOME(linked_waiting)));
+#else
+     restore_flags();                                                      /* pass.flags */
+#endif
+#ifndef M_LAPSE_WAKES_NOBODY
+     fix()
+#endif
+  :: t == 0
+  fi
+}
 /* The owner is dead, or was told of an abandonment and does not want the lock. */
 inline abandon(who) {
   if
@@ -206,7 +258,7 @@ inline end_all_waits() {
      STEP(first_of(0); t = h_; h_ = 0; set_state(t, GONE));                /* unlink.gone */
      STEP(linked = linked & ~B(t); t = 0)
   od;
-  STEP(W = false; K = false; bell = bell | MASK(to_ring))
+  STEP(W = false; K = false; O = false; bell = bell | MASK(to_ring))
 }
 /* The tickets are the truth. Nobody reads the list before the repair is over, so it is rebuilt in one step. */
 inline repair() {
@@ -214,11 +266,11 @@ inline repair() {
   t = owner;
   if
   :: t != 0 && is_queued(t) ->
-     STEP(set_state(t, GRANTED));                                          /* repair.deliver */
+     STEP(set_state(t, NONE));                                             /* repair.taken: it died before it left the queue */
      STEP(linked = linked & ~B(t))
   :: else
   fi;
-  STEP(t = 0; S = false);
+  STEP(t = 0; S = false; O = false);
   restore_flags();
 #if UNLINKS > 0 && !defined(M_REPAIR_KEEPS_QUEUE)
   if :: U -> end_all_waits() :: !U fi;
@@ -239,11 +291,15 @@ inline ring() {
 }
 
 #define MY_TURN (begun >= me - 1)  /* agents are alike: the first steps come in slot order, to save states */
-#define FREE_FOR_ALL (owner == 0 && !S && !A && !U)
+#define FREE_FOR_ALL (owner == 0 && !S && !A && !U && !O)
+#define FREE_FOR_ME  (owner == 0 && (!O || offered == me || st[me] == PASSED))
+#define other_woken(i) (i != me && linked_woken(i))
 #ifdef M_K_STAYS
 #define K_OFF skip
+#elif defined(M_ENQUEUE_KEEPS_K)
+#define K_OFF if :: st[me] == WOKEN -> K = false :: else fi
 #else
-#define K_OFF K = false
+#define K_OFF if :: !SOME(other_woken) -> K = false :: else fi
 #endif
 
 proctype Agent(byte me) {
@@ -266,33 +322,41 @@ round:
 slow: /* why: 0 look, 1 the last look before giving up, 2 an abort */
   enter_guard();
   if
-  :: st[me] == GRANTED -> STEP(set_state(me, NONE)); goto have  /* look.granted */
-  :: st[me] != GRANTED && U -> goto gone
-  :: st[me] != GRANTED && !U
+  :: U -> goto gone
+#ifdef M_HAND_OVER
+  :: d_step { !U && owner == me -> given = false }; goto have
+  :: !U && owner != me
+#else
+  :: !U
+#endif
   fi;
+#if LAPSES > 0
+  if :: lapses < LAPSES && SOME(lapsable) -> pass_on() :: true fi;  /* whoever looks passes on what has lapsed */
+#endif
   if
   :: why == 0 && is_queued(me) && starves < STARVES && !(starved & B(me)) -> STEP(starves++; starved = starved | B(me)) /* look.starved */
   :: true
   fi;
   if
-  :: d_step { owner == 0 ->                                    /* look.take */
-       owner = me; told = A; S = false;
+  :: d_step { FREE_FOR_ME ->                                   /* look.take */
+       owner = me; told = A; S = false; O = false;
 #ifndef M_A_STAYS
        A = false;
 #endif
        if :: st[me] == WOKEN -> K = false :: else fi;
        W = ((linked & ~B(me)) != 0); word_ok() }
-  :: owner != 0 && why != 0 -> goto retract
-  :: d_step { owner != 0 && why == 0 ->                        /* look.note */
+  :: !FREE_FOR_ME && why != 0 -> goto retract
+  :: d_step { !FREE_FOR_ME && why == 0 ->                      /* look.note: held, or offered to another */
 #ifndef M_NOTE_BLIND
        W = true;
 #endif
-       if :: st[me] == WOKEN -> K_OFF :: else fi;
-       if :: starved & B(me) -> S = true :: else fi; word_ok() }; goto noted
+       if :: owner != 0 -> K_OFF; if :: starved & B(me) -> S = true :: else fi :: else fi; word_ok() }; goto noted
   DIES
   fi;
   if :: is_queued(me) -> STEP(set_state(me, NONE)); STEP(linked = linked & ~B(me)) :: else fi;  /* dequeue */
+#ifdef M_HAND_OVER
 have:
+#endif
   leave_guard(); ring();
   if
   :: why == 2 && !told -> why = 0; goto leave                  /* nobody wants it any more */
@@ -309,7 +373,7 @@ noted:
   STEP(W = true);
 #endif
   if
-  :: st[me] == WOKEN -> STEP(st[me] = WAITING)
+  :: st[me] == WOKEN || st[me] == PASSED -> STEP(st[me] = WAITING)
   :: st[me] == WAITING
   :: st[me] == NONE ->
      STEP(last_seq(); seq[me] = h_ + 1; h_ = 0);               /* enqueue.seq; starved is cleared with it, unseen while unpublished */
@@ -325,19 +389,27 @@ park: /* A wait that will be cut short is one that never sleeps: so no way out o
 #else
   :: d_step { st[me] == WAITING -> rung = rung & ~B(me) }; goto asleep   /* futex: compare and sleep */
 #endif
-#ifdef UNGUARDED  /* allowed, though lock.cc consumes a grant in a look, under the guard */
-  :: d_step { st[me] == GRANTED -> set_state(me, NONE) }; goto enter
-#endif
 #ifdef M_FAST_WITH_TICKET
   :: d_step { st[me] == WOKEN && FREE_FOR_ALL -> owner = me }; goto enter
 #endif
   :: st[me] != WAITING -> goto slow
   :: d_step { giveups < GIVEUPS -> giveups++ };
      if :: why = 1 :: why = 2 :: skip fi; goto slow
+#if STOPS > 0
+  :: d_step { stops < STOPS -> stops++; halted++; stopped = stopped | B(me) }; goto halt
+#endif
   DIES
   fi;
 asleep:
   (rung & B(me)); goto park;
+
+#if STOPS > 0
+halt: /* A delay that ends is any interleaving; this one ends when nobody else can take a step any more, or is done. */
+  if
+  :: d_step { done + halted == N && dead == 0 && reaping == 0 -> halted--; stopped = stopped & ~B(me) }; goto park
+  :: d_step { MAY_DIE -> die() }; goto died
+  fi;
+#endif
 
 retract: /* cancel, in the guard */
   if
@@ -378,25 +450,25 @@ leave:
   assert(owner == me);
   if
   :: linked == 0 -> STEP(owner = 0; W = false; K = false; S = false)
-  :: linked != 0 && (S || fair) ->
-#ifdef M_GRANT_FIRST
-     STEP(first_of(starved); t = h_; h_ = 0; set_state(t, GRANTED));
-     STEP(owner = t; S = false; K = false; W = ((linked & ~B(t)) != 0); if :: dead & B(t) -> due = true :: else fi);
+  :: linked != 0 && (S || fair) && SOME(linked_eligible) ->
+#ifdef M_HAND_OVER
+     STEP(first_of(MASK(linked_eligible)); t = h_; h_ = 0; owner = t; given = true; S = false; W = ((linked & ~B(t)) != 0));
+     STEP(set_state(t, NONE)); STEP(linked = linked & ~B(t); bell = bell | B(t); t = 0)
 #else
-     STEP(first_of(starved); t = h_; h_ = 0; owner = t; S = false; W = ((linked & ~B(t)) != 0);
-       if :: st[t] == WOKEN -> K = false :: else fi; if :: dead & B(t) -> due = true :: else fi);  /* handoff.commit */
-     STEP(set_state(t, GRANTED));                              /* handoff.grant */
+     STEP(if :: SOME(starved_eligible) -> first_of(MASK(starved_eligible)) :: else -> first_of(MASK(linked_eligible)) fi;
+       st[h_] = WOKEN; bell = bell | B(h_); offered = h_; h_ = 0); /* offer.choose */
+     STEP(owner = 0; O = true; K = true; S = false)            /* offer.free */
 #endif
-     STEP(linked = linked & ~B(t); bell = bell | B(t); t = 0)  /* handoff.dequeue */
-  :: linked != 0 && !S && !fair ->
+  :: linked != 0 && !((S || fair) && SOME(linked_eligible)) ->
      if
-     :: K -> STEP(owner = 0)
-     :: !K ->
+     :: K -> STEP(owner = 0; S = false)
+     :: !K && !SOME(linked_waiting) -> STEP(owner = 0; S = false; K = true)
+     :: !K && SOME(linked_waiting) ->
 #ifdef M_NO_WAKE
-        STEP(owner = 0)
+        STEP(owner = 0; S = false)
 #else
-        STEP(first_of(0); st[h_] = WOKEN; bell = bell | B(h_); h_ = 0);  /* wake.choose */
-        STEP(owner = 0; K = true)                              /* wake.free */
+        STEP(first_of(MASK(linked_waiting)); st[h_] = WOKEN; bell = bell | B(h_); h_ = 0);  /* wake.choose */
+        STEP(owner = 0; K = true; S = false)                   /* wake.free */
 #endif
      fi
   fi;
@@ -406,7 +478,7 @@ leave:
 unlink:
   enter_guard();
   if
-  :: d_step { owner == 0 -> U = true }                          /* unlink.mark */
+  :: d_step { owner == 0 -> U = true; O = false }               /* unlink.mark */
   :: owner != 0 -> goto unlinked
   DIES
   fi;
@@ -452,9 +524,13 @@ proctype Reaper(byte me) {
   byte n, t, bell, why, d; bool told, fair, was_woken;
 died:
   do
-  :: d_step { done == N && dead == 0 && reaping == 0 ->
+  :: d_step { done == N && dead == 0 && reaping == 0 && !slain ->
        assert(owner == 0 && cs == 0 && guard == 0 && !SOME(is_queued)); free_ok();
        assert(!must || A || U); assert(!A || due) }; break
+#if (STOPS > 0 || LAPSES > 0) && !defined(M_NO_LAPSE)
+  :: SOME(lapsable) -> enter_guard(); pass_on(); leave_guard(); ring()  /* a keeper: it never waits for what its loops do */
+  :: slain -> enter_guard(); leave_guard(); bell = MASK(to_ring); ring(); slain = false
+#endif
   :: DUE != 0 ->
      if
      :: d_step { DUE & B(1) -> d = 1; take_up() }
@@ -486,7 +562,7 @@ died:
 #ifdef M_RERING_LISTED
      bell = MASK(to_ring) & linked;
 #elif defined(M_RERING_NOT_GONE)
-     bell = MASK(is_woken) | MASK(is_granted);
+     bell = MASK(is_woken);
 #else
      bell = MASK(to_ring);                                          /* the dead one may have died before wake.ring */
 #endif

@@ -91,9 +91,11 @@ sound -DN=3 -DROUNDS=2 -DDEATHS=0 -DGIVEUPS=1 -DFAIRS=1
 sound -DN=3 -DROUNDS=1 -DDEATHS=1 -DBIRTHS=1 -DGIVEUPS=1
 sound -DN=3 -DROUNDS=1 -DDEATHS=2 -DREAPERS=2
 sound -DN=3 -DROUNDS=2 -DDEATHS=1
-sound -DN=3 -DROUNDS=2 -DDEATHS=1 -DUNGUARDED
-sound -DN=3 -DROUNDS=2 -DDEATHS=1 -DUNLINKS=1
-sound -DN=4 -DROUNDS=1 -DDEATHS=1
+sound -DN=3 -DROUNDS=1 -DDEATHS=1 -DUNLINKS=1
+sound -DN=2 -DROUNDS=2 -DDEATHS=1 -DSTOPS=1 -DLAPSES=2 -DFAIRS=1 -DGIVEUPS=1
+sound -DN=3 -DROUNDS=2 -DDEATHS=0 -DSTOPS=1 -DFAIRS=1
+sound -DN=3 -DROUNDS=1 -DDEATHS=1 -DSTOPS=2 -DLAPSES=1
+sound -DN=4 -DROUNDS=1 -DDEATHS=0 -DSTOPS=3
 
 if [ $deep = yes ]; then
   echo 'Sound, deep:'
@@ -101,33 +103,44 @@ if [ $deep = yes ]; then
   sound -DN=3 -DROUNDS=1 -DDEATHS=2 -DBIRTHS=1 -DGIVEUPS=1
   sound -DN=3 -DROUNDS=1 -DDEATHS=3 -DGIVEUPS=1
   sound -DN=3 -DROUNDS=2 -DDEATHS=2
-  sound -DN=3 -DROUNDS=2 -DDEATHS=1 -DBIRTHS=1 -DFAIRS=1
+  sound -DN=3 -DROUNDS=2 -DDEATHS=1 -DUNLINKS=1
   sound -DN=3 -DROUNDS=2 -DDEATHS=1 -DGIVEUPS=1
-  sound -DN=4 -DROUNDS=1 -DDEATHS=1 -DFAIRS=1
+  sound -DN=3 -DROUNDS=2 -DDEATHS=1 -DSTOPS=1 -DLAPSES=1
+  sound -DN=3 -DROUNDS=2 -DDEATHS=0 -DSTOPS=2 -DLAPSES=1 -DFAIRS=1
+  sound -DN=4 -DROUNDS=1 -DDEATHS=0 -DSTOPS=3 -DLAPSES=1 -DFAIRS=1
+  sound -DN=4 -DROUNDS=1 -DDEATHS=1
+  sound -DN=4 -DROUNDS=1 -DDEATHS=1 -DSTOPS=1
 fi
 
 echo 'Broken on purpose:'
-mutation owners    M_GRANT_FIRST         -DN=3
-mutation owners    M_FAST_WITH_TICKET    -DN=3
 mutation owners    M_REUSE_EARLY         -DN=2 -DBIRTHS=1
 mutation asleep    M_REUSE_EARLY         -DN=2 -DBIRTHS=1
 mutation asleep    M_NO_WAKE             -DN=2
 mutation asleep    M_K_STAYS             -DN=3
+mutation asleep    M_ENQUEUE_KEEPS_K     -DN=3 -DROUNDS=2 -DDEATHS=0 -DSTOPS=1
 mutation asleep    M_NOTE_BLIND          -DN=3
 mutation asleep    M_SLEEP_BLIND         -DN=2 -DDEATHS=0
 mutation asleep    M_NO_FIX              -DN=3
-mutation asleep    M_NO_REPAIR           -DN=3
+mutation asleep    M_NO_REPAIR           -DN=3 -DROUNDS=2 -DUNLINKS=1
 mutation asleep    M_NO_RERING           -DN=2
-mutation asleep    M_RERING_LISTED       -DN=2 -DFAIRS=1
+mutation asleep    M_RERING_LISTED       -DN=3 -DROUNDS=2 -DUNLINKS=1
 mutation asleep    M_CANCEL_DROPS_WOKEN  -DN=3 -DROUNDS=2 -DDEATHS=0 -DGIVEUPS=1
 mutation asleep    M_REPAIR_KEEPS_QUEUE  -DN=3 -DROUNDS=2 -DUNLINKS=1
 mutation asleep    M_RERING_NOT_GONE     -DN=3 -DROUNDS=2 -DUNLINKS=1
+mutation asleep    M_NO_LAPSE            -DN=3 -DDEATHS=0 -DSTOPS=1
+mutation asleep    M_HAND_OVER           -DN=3 -DDEATHS=0 -DSTOPS=1 -DFAIRS=1
+mutation asleep    M_LAPSE_KEEPS_K       -DN=3 -DROUNDS=2 -DDEATHS=0 -DSTOPS=1
+mutation asleep    M_LAPSE_KEEPS_O       -DN=2 -DROUNDS=2 -DDEATHS=0 -DSTOPS=1 -DFAIRS=1
+mutation asleep    M_LAPSE_WAKES_NOBODY  -DN=3 -DDEATHS=0 -DSTOPS=1
 mutation lost      M_REAP_FORGETS        -DN=2
 mutation lost      M_ABORT_FORGETS       -DN=2 -DGIVEUPS=1
 mutation twice     M_A_STAYS             -DN=2 -DROUNDS=2
+mutation twice     M_HAND_OVER           -DN=2 -DFAIRS=1
 mutation invariant M_K_STAYS             -DN=3
+mutation invariant M_FAST_WITH_TICKET    -DN=3
 mutation invariant M_A_STAYS             -DN=2
 mutation invariant M_REAP_KEEPS_S        -DN=3
+mutation invariant M_LAPSE_KEEPS_O       -DN=2 -DDEATHS=0 -DSTOPS=1 -DFAIRS=1
 
 if [ $failed != 0 ]; then
   echo "$failed of $runs runs not as expected"

@@ -20,7 +20,7 @@
 namespace holdfast {
 
 inline constexpr char kMagic[8] = {'H', 'O', 'L', 'D', 'F', 'A', 'S', 'T'};
-inline constexpr uint32_t kLayoutVersion = 2;
+inline constexpr uint32_t kLayoutVersion = 3;
 inline constexpr uint32_t kByteOrderMark = 0x01020304;
 inline constexpr size_t kCacheLine = 64;
 inline constexpr size_t kMappedRange = size_t{1} << 30;  // address space, not memory
@@ -69,19 +69,30 @@ struct Parameters {
 };
 
 // The kinds' own state. Counts are an index over the tickets, as the queue is, where not said otherwise.
+struct LockState {
+  TicketIndex offered;  // [guard] whom OFFERED in the word is for; means nothing without it
+  uint32_t unused;
+  int64_t handed_over_ns;  // [guard] when a starving waiter was last offered the lock
+};
+// Of `units` in the tickets of a queue. An index, as the queue is.
+struct UnitSums {
+  uint64_t woken;    // [guard] of those who are Woken
+  uint64_t to_come;  // [guard] of those who are Waiting or Woken
+};
 struct SemaphoreState {
-  uint32_t free;  // [guard] permits that nobody has; the truth itself where permits are not owned
-  uint32_t journal_ticket;  // [guard] index + 1 of a ticket that is being granted; 0 none
-  uint32_t journal_free;    // [guard] `free` once it is
+  UnitSums sums;  // permits
+  uint32_t free;  // [guard] permits that nobody holds; the truth itself where permits are not owned
 };
 struct BarrierState {
   uint32_t generation;  // [guard] round
   uint32_t phase;       // [guard] BarrierPhase
 };
 struct RWLockState {
-  AgentSlot writer;    // [guard] 0 none
-  uint32_t readers;    // [guard] shares
-  uint32_t abandoned;  // [guard] 1: a writer died, and nobody was told yet. The truth itself
+  UnitSums sums;        // writers
+  AgentSlot writer;     // [guard] 0 none
+  uint32_t readers;     // [guard] shares
+  uint32_t abandoned;   // [guard] 1: a writer died, and nobody was told yet. The truth itself
+  TicketIndex upgrade;  // [guard] index + 1 of the ticket that is queued for an upgrade; 0 none
 };
 
 enum class ObjectState : uint32_t {
@@ -100,7 +111,7 @@ struct alignas(kCacheLine) ObjectRecord {
   uint32_t line0_unused[8];
   // Line 1
   GuardRecord guard;
-  // Line 2: the queue, an index over the tickets that wait, in seq order; and the directory's fields.
+  // Line 2: the queue and its counts, an index over the tickets that wait, in seq order; and the directory's fields.
   TicketIndex queue_head;          // [guard]
   TicketIndex queue_tail;          // [guard]
   uint64_t next_seq;               // [guard]
@@ -112,13 +123,15 @@ struct alignas(kCacheLine) ObjectRecord {
   ObjectIndex bucket_next;         // [registry]
   uint32_t tickets;                // [registry] how many agents have it open
   uint32_t anonymous;              // [once] 1: goes with its last ticket
-  uint32_t line2_unused;
-  int64_t handed_over_ns;  // [guard] when a starving waiter last got its way
+  std::atomic<uint32_t> woken;     // [guard] how many of the queued are Woken; peeked at without it
+  uint32_t passed;                 // [guard] how many are Passed
+  TicketIndex first_waiting;       // [guard] the first in the queue that is Waiting
   // Line 3 ...
   char name[kMaxNameBytes + 1];  // [once] not terminated by necessity: name_bytes counts
   // The line after the name
   Parameters parameters;  // [once]
   union {
+    LockState lock;
     SemaphoreState semaphore;
     BarrierState barrier;
     RWLockState rwlock;
@@ -135,12 +148,18 @@ static_assert(std::atomic<double>::is_always_lock_free);
 // "Agent A waits for object O since t". One for each agent that has the object open, idle or not, and for objects
 // beside the lock one more for each wait at a time: so neither a wait nor a wake allocates in the region. The tickets
 // are the truth; an object's queue can be rebuilt from them.
+//
+// Who is told comes and takes what it waits for by itself, under the guard: nobody holds what it has not come for.
+// Where it does not come in time, because its loop is busy or its process is stopped, it keeps its place and the
+// next one is told (wait/lapse.h).
 enum class TicketState : uint32_t {
   None = 0,     // not waiting
   Waiting = 1,  // in the queue
-  Woken = 2,    // in the queue; told to look for itself
-  Granted = 3,  // out of the queue: handed over, the word names the agent
-  Gone = 4,     // out of the queue: the object was unlinked
+  Woken = 2,    // in the queue; told to come
+  Granted =
+      3,  // out of the queue: has what was told to all that waited (event, barrier), or came (condition)
+  Gone = 4,    // out of the queue: the object was unlinked
+  Passed = 5,  // in the queue; was told, did not come, and others have been told instead
 };
 
 // Added to a ticket's object before the ticket is given back: from then on nobody who rebuilds that object's
@@ -156,6 +175,7 @@ struct alignas(kCacheLine) TicketRecord {
   WaitMode mode;                    // [guard]
   uint64_t seq;                     // [guard] place in the queue, given at the first wait
   int64_t since_ns;                 // [guard] when the wait began
+  int64_t told_ns;                  // [guard] when it became Woken
   TicketIndex previous;             // [guard]
   TicketIndex next;                 // [guard]
   uint32_t starved;                 // [guard] 1: has looked, lost, and had waited too long

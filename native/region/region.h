@@ -8,6 +8,7 @@
 
 #include "posix/shared_file.h"
 #include "region/layout.h"
+#include "region/told_watch.h"
 #include "status.h"
 
 namespace holdfast {
@@ -76,6 +77,7 @@ class Region {
   // False where somebody removed the file's name: whoever joins from now on is in another region.
   [[nodiscard]] bool has_its_name() const { return file_.has_a_name(); }
   [[nodiscard]] FutexWord& life_word(ProcessRecord& process);
+  [[nodiscard]] ToldWatch& told_watch() { return told_watch_; }
   // The process that an agent's slot belongs to; nullptr for a free slot.
   [[nodiscard]] ProcessRecord* process_of(AgentSlot slot);
 
@@ -104,6 +106,7 @@ class Region {
   ProcessRecord* self_record_ = nullptr;
   std::string name_space_;
   mode_t mode_ = 0;
+  ToldWatch told_watch_;
   std::atomic<uint64_t> known_bytes_{0};  // the file's length when we last asked; it never shrinks
 };
 

@@ -230,7 +230,9 @@ Status Registry::make(std::string_view name, uint64_t hash, Kind kind, const Ope
   object.held_token.store(-1, std::memory_order_relaxed);  // of no acquisition
   object.queue_head = object.queue_tail = kNone;
   object.next_seq = 1;
-  object.handed_over_ns = 0;
+  object.woken.store(0, std::memory_order_relaxed);
+  object.passed = 0;
+  object.first_waiting = kNone;
   object.kind = kind;
   ++object.generation;
   object.name_bytes = static_cast<uint32_t>(name.size());

@@ -142,30 +142,77 @@ int32_t ask(Region& region, Seat& home, Question question) {
   }
 }
 
-void reap_seat(Region& region, const Seat& dead) {
-  Seat seat = dead;
-  switch (seat.object->kind) {
+int64_t pass_on(Region& region, ObjectIndex index) {
+  ObjectRecord* object = region.object(index);
+  // relaxed: whoever has just told somebody has noted the object after that (region/told_watch.h)
+  if (object == nullptr || object->woken.load(std::memory_order_relaxed) == 0) return kNeverLapses;
+  switch (object->kind) {
+    case Kind::Lock:
+    case Kind::RLock:
+      return lock::pass_on(region, index, *object);
     case Kind::Semaphore:
-      semaphore::reap(region, seat);
+      return semaphore::pass_on(region, index, *object);
+    case Kind::RWLock:
+      return rwlock::pass_on(region, index, *object);
+    case Kind::Condition:
+      return condition::pass_on(region, index, *object);
+    case Kind::SharedValue:
+    case Kind::SharedArray:
+      return shared_memory::pass_on(region, index, *object);
+    default:  // all who wait at an event have what they were told of; a barrier tells all of a round
+      return kNeverLapses;
+  }
+}
+
+void withdraw_seat(Region& region, const Dead& dead) {
+  switch (dead.seat.object->kind) {
+    case Kind::Semaphore:
+      semaphore::withdraw(region, dead);
       break;
     case Kind::Event:
-      event::reap(region, seat);
+      event::withdraw(region, dead);
       break;
     case Kind::Condition:
-      condition::reap(region, seat);
+      condition::withdraw(region, dead);
       break;
-    case Kind::Barrier:
-      barrier::reap(region, seat);
+    case Kind::Barrier:  // a party's death breaks it: reap() tells all
       break;
     case Kind::RWLock:
-      rwlock::reap(region, seat);
+      rwlock::withdraw(region, dead);
       break;
     case Kind::SharedValue:
     case Kind::SharedArray:
-      shared_memory::reap(region, seat);
+      shared_memory::withdraw(region, dead);
       break;
     default:
-      lock::reap(region, seat);
+      lock::withdraw(region, dead);
+      break;
+  }
+}
+
+void reap_seat(Region& region, const Dead& dead) {
+  switch (dead.seat.object->kind) {
+    case Kind::Semaphore:
+      semaphore::reap(region, dead);
+      break;
+    case Kind::Event:
+      event::reap(region, dead);
+      break;
+    case Kind::Condition:
+      condition::reap(region, dead);
+      break;
+    case Kind::Barrier:
+      barrier::reap(region, dead);
+      break;
+    case Kind::RWLock:
+      rwlock::reap(region, dead);
+      break;
+    case Kind::SharedValue:
+    case Kind::SharedArray:
+      shared_memory::reap(region, dead);
+      break;
+    default:
+      lock::reap(region, dead);
       break;
   }
 }
@@ -174,7 +221,7 @@ void retire_seat(Region& region, Seat& seat) {
   if (is_lock(seat.object->kind)) {
     lock::retire(region, seat);
   } else {
-    reap_seat(region, seat);  // it stands for nothing, so nothing is given back
+    reap_seat(region, {seat, {}});  // it stands for nothing, so nothing is given back
   }
 }
 

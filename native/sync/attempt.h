@@ -6,12 +6,19 @@
 //   from      to        by                  when
 //   -------   -------   -----------------   ------------------------------------------------------
 //   None      Waiting   the waiter          what it wants is not to be had, or others came first
-//   Waiting   Granted   whoever gives it    it is its turn; from here on it counts as holding
-//   Waiting   Gone      who unlinks         the object is over
+//   Waiting   Woken     whoever tells it    it is its turn: it is to come and take what it wants
+//   Woken,    None      the waiter          comes: it has what it wants (semaphore, read-write lock, shared
+//   Passed                                  memory); or gives up; its reaper
+//   Woken     Passed    whoever looks       it did not come in time: it keeps its place, others are told
+//   Woken,    Waiting   the waiter          came, and there is nothing (any more)
+//   Passed
 //   Waiting   None      the waiter          gives up; its reaper
-//   Granted   None      the waiter          takes note: what it got goes to the home seat
-//   Granted   None      its reaper          what it got goes back, or on to the next
-//   Gone      None      the waiter          takes note
+//   Woken     Granted   the waiter          comes for a notification of a condition, which stays on the ticket
+//   Waiting   Granted   whoever gives it    an event is set, a barrier's round is over: all have it
+//   queued    Gone      who unlinks         the object is over
+//   Granted,  None      the waiter          takes note
+//   Gone
+//   Granted   None      its reaper          a notification goes on to the next
 #pragma once
 
 #include <cstddef>
@@ -19,6 +26,7 @@
 #include "posix/deadline.h"
 #include "region/registry.h"
 #include "status.h"
+#include "wait/reaper.h"
 
 namespace holdfast {
 
@@ -78,8 +86,13 @@ enum class Question : uint32_t {
 };
 int32_t ask(Region& region, Seat& home, Question question);
 
-// Any kind: gives back what a dead agent's ticket stands for, and retires it.
-void reap_seat(Region& region, const Seat& dead);
+// Any kind, as lock::pass_on (sync/lock.h).
+int64_t pass_on(Region& region, ObjectIndex index);
+// Any kind: after a death, for each of its tickets, first ...: takes it out of its queue and tells nobody, so that
+// nothing that comes back afterwards is given to the dead one's other tickets.
+void withdraw_seat(Region& region, const Dead& dead);
+// ... then: gives back what it stands for, tells who is next, and retires it.
+void reap_seat(Region& region, const Dead& dead);
 // Any kind: before a seat is closed. It must not wait or hold.
 void retire_seat(Region& region, Seat& seat);
 // Any kind but Lock and RLock: ends the object. InUse where somebody holds it.

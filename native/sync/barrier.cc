@@ -56,16 +56,28 @@ class BarrierStay : public Stay {
     for_each_ticket([](TicketRecord& ticket) { ticket.held = 0; });
   }
 
-  // A full round is queued (it came while the action of the last one ran): its last party is the runner.
-  void start_next_round() {
-    TicketRecord* last = queue.head();
-    for (uint32_t i = 1; last != nullptr && i < parties(); ++i) last = region_.ticket(last->next);
-    if (last == nullptr) return;
-    last->units = static_cast<uint32_t>(Outcome::RunAction);
-    last->held = 1;
-    HOLDFAST_POINT("barrier.choosing");
-    enter(Phase::Acting);
-    grant(*last);
+  // A full round is queued (it came while the action of the last one ran): the first of its parties that comes is the
+  // runner.
+  [[nodiscard]] bool is_of_a_full_round(const TicketRecord& ticket) {
+    bool is_of_it = false;
+    uint32_t queued = 0;
+    queue.walk([&](const TicketRecord& party) {
+      is_of_it = is_of_it || &party == &ticket;
+      return ++queued < parties();
+    });
+    return is_of_it && queued == parties();
+  }
+  void tell_full_round() {
+    uint32_t queued = 0;
+    const auto up_to_a_round = [&](TicketRecord&) { return ++queued < parties(); };
+    queue.walk(up_to_a_round);
+    if (queued < parties()) return;
+    const int64_t now = monotonic_ns();
+    queue.walk([&](TicketRecord& party) {
+      wake(party, now);
+      HOLDFAST_POINT("barrier.told");
+      return --queued > 0;
+    });
   }
 
  private:
@@ -76,11 +88,11 @@ class BarrierStay : public Stay {
       HOLDFAST_POINT("barrier.granted");
     }
     enter(Phase::Filling);
-    start_next_round();
+    tell_full_round();
   }
 
   void repair() {
-    queue.rebuild();
+    rebuild();
     switch (phase()) {
       case Phase::Draining:
         forget_runners();
@@ -92,7 +104,7 @@ class BarrierStay : public Stay {
       case Phase::Filling:  // who was about to run is dead, and had not begun
         forget_runners();
         unmark_all();
-        start_next_round();
+        tell_full_round();
         break;
       case Phase::Acting:
         unmark_all();
@@ -110,14 +122,10 @@ class BarrierStay : public Stay {
     });
   }
 
-  // A runner that was being chosen is told. A round without any could never end.
+  // A round without a runner could never end.
   void repair_runner() {
     bool any = false;
-    for_each_ticket([&](TicketRecord& ticket) {
-      if (ticket.held == 0) return;
-      any = true;
-      if (WaitQueue::is_queued(ticket)) grant(ticket);
-    });
+    for_each_ticket([&](const TicketRecord& ticket) { any = any || ticket.held != 0; });
     if (!any) break_all();
   }
 };
@@ -137,8 +145,16 @@ Outcome attempt(Region& region, const Attempt& attempt) {
     return Outcome::Unlinked;
   }
   if (WaitQueue::is_queued(ticket)) {
+    if (stay.phase() == Phase::Filling && stay.is_of_a_full_round(ticket)) {
+      ticket.held = 1;
+      HOLDFAST_POINT("barrier.full");
+      stay.enter(Phase::Acting);
+      HOLDFAST_POINT("barrier.acting");
+      stay.leave_queue(*attempt.waiter);
+      return Outcome::RunAction;
+    }
     if (attempt.or_else != OrElse::Cancel) {
-      ticket.mode = attempt.mode;
+      stay.enqueue(*attempt.waiter, attempt.mode);
       return Outcome::Pending;
     }
     // First the others and itself: were it out of the queue first, its death here would go unnoticed.
@@ -194,19 +210,21 @@ int32_t ask(Region& region, Seat& home, Question question) {
   if (question == Question::State) return stay.phase() == Phase::Broken ? 1 : 0;
   const uint32_t queued = stay.queue.length();
   const bool acting = stay.phase() == Phase::Acting;
-  return static_cast<int32_t>(acting ? stay.parties() : queued);
+  return static_cast<int32_t>(acting || queued > stay.parties() ? stay.parties() : queued);
 }
 
-void reap(Region& region, Seat& dead) {
-  BarrierStay stay(region, dead);
-  const bool waited = WaitQueue::is_queued(*dead.ticket);
-  const bool ran = dead.ticket->held != 0 && stay.phase() == Phase::Acting;
+void reap(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  BarrierStay stay(region, seat);
+  if (!is_due(region, dead)) return;
+  const bool waited = WaitQueue::is_queued(*seat.ticket);
+  const bool ran = seat.ticket->held != 0 && stay.phase() == Phase::Acting;
   // First the others: who dies in between does it again.
   if (waited || ran) stay.break_all();
   HOLDFAST_POINT("barrier.reaped");
-  stay.leave_queue(dead);
-  dead.ticket->held = 0;
-  stay.retire(dead);
+  stay.leave_queue(seat);
+  seat.ticket->held = 0;
+  stay.retire(seat);
 }
 
 Status unlink(Region& region, Seat& home) {

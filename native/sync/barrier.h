@@ -5,7 +5,8 @@
 //
 //   phase      to         when
 //   --------   --------   --------------------------------------------------------------
-//   Filling    Acting     the last party has come: it is told to run the action
+//   Filling    Acting     the last party has come: it runs the action. Where a full round is queued already, all
+//                         of it are told, and the first that comes runs the action
 //   Acting     Draining   the runner says that it is done: the round is marked (units)
 //   Draining   Filling    everybody marked is granted
 //   Filling,   Broken     a party gives up, dies or aborts; the action fails: everybody
@@ -28,7 +29,7 @@ Outcome finish(Region& region, Seat& runner, bool done);
 void abort(Region& region, Seat& home);
 void reset(Region& region, Seat& home);
 int32_t ask(Region& region, Seat& home, Question question);
-void reap(Region& region, Seat& dead);
+void reap(Region& region, const Dead& dead);
 Status unlink(Region& region, Seat& home);
 
 }  // namespace holdfast::barrier

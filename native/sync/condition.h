@@ -6,8 +6,10 @@
 //   ---------------   --------   --------------------   ----------------------------------
 //   None              Pending    Waiting, Pending       Cancelled
 //   Waiting           Pending    Pending                None, Cancelled
-//   Granted           told, Taken, whatever was asked for: so a time-out that meets a notification loses none
-//   Granted, told     Taken      Waiting: a new wait    None, Taken: this is how note is taken
+//   Passed            if another has its notification, and has not come either, as Woken; else
+//                     Pending    Waiting, Pending       None, Cancelled
+//   Woken             Granted, Taken, whatever was asked for: so a time-out that meets a notification loses none
+//   Granted           Taken      Waiting: a new wait    None, Taken: this is how note is taken
 //
 // So every Taken is followed by one Cancel, with the lock held.
 #pragma once
@@ -21,7 +23,10 @@ Outcome attempt(Region& region, const Attempt& attempt);
 int32_t notify(Region& region, Seat& home, uint32_t count);
 // How many wait.
 int32_t ask(Region& region, Seat& home);
-void reap(Region& region, Seat& dead);
+// As lock::pass_on, withdraw and reap (sync/lock.h).
+int64_t pass_on(Region& region, ObjectIndex index, ObjectRecord& object);
+void withdraw(Region& region, const Dead& dead);
+void reap(Region& region, const Dead& dead);
 Status unlink(Region& region, Seat& home);
 
 }  // namespace holdfast::condition

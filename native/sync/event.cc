@@ -11,7 +11,7 @@ class EventStay : public Stay {
  public:
   EventStay(Region& region, Seat& seat) : Stay(region, seat.object_index, *seat.object) {
     if (!needs_repair()) return;
-    queue.rebuild();
+    rebuild();
     if ((word() & kSet) != 0) wake_all();
     if (lock_word::is_unlinked(word())) end_all_waits();
     ring_all_on_leaving();
@@ -21,10 +21,11 @@ class EventStay : public Stay {
 
   int32_t wake_all() {
     int32_t woken = 0;
-    while (TicketRecord* ticket = queue.head()) {
-      grant(*ticket);
+    queue.walk([&](TicketRecord& ticket) {
+      grant(ticket);
       ++woken;
-    }
+      return true;
+    });
     return woken;
   }
 };
@@ -74,10 +75,18 @@ int32_t ask(Region& region, Seat& home) {
   return static_cast<int32_t>(stay.queue.length());
 }
 
-void reap(Region& region, Seat& dead) {
-  EventStay stay(region, dead);
-  stay.leave_queue(dead);
-  stay.retire(dead);
+void withdraw(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  EventStay stay(region, seat);
+  if (is_due(region, dead)) stay.leave_queue(seat);
+}
+
+void reap(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  EventStay stay(region, seat);
+  if (!is_due(region, dead)) return;
+  stay.leave_queue(seat);
+  stay.retire(seat);
 }
 
 Status unlink(Region& region, Seat& home) {

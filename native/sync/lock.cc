@@ -10,7 +10,7 @@ namespace holdfast::lock {
 namespace {
 
 // After this long a waiter that looks and loses is starving; and no more than one in this long gets its way,
-// as a hand-over to a sleeper leaves the lock idle until it has woken up. As parking_lot's fair unlock.
+// as an offer to a sleeper leaves the lock idle until it has woken up. As parking_lot's fair unlock.
 constexpr int64_t kStarvingAfterNs = 1'000'000;
 
 // A stay inside the lock's guard; once entered, the state is whole.
@@ -38,23 +38,62 @@ class LockStay : public Stay {
     }
   }
 
+  // The first to offer the lock to, one that has waited too long before all others; who is Passed does not run.
+  [[nodiscard]] TicketRecord* first_eligible() const {
+    const auto eligible = [&](const TicketRecord& ticket) {
+      return state_of(ticket) != TicketState::Passed &&
+             !is_dying(region_, ticket.agent.load(std::memory_order_relaxed));
+    };
+    TicketRecord* starved = queue.find(
+        [&](const TicketRecord& ticket) { return ticket.starved != 0 && eligible(ticket); });
+    return starved != nullptr ? starved : queue.find(eligible);
+  }
+  // I3: a release need wake nobody.
+  [[nodiscard]] bool wakes_nobody() const {
+    return any_woken() || (!queue.empty() && object.first_waiting == kNone);
+  }
+
+  // Whether the free lock is kept for another than this ticket. Who is Passed was chosen before, and runs now.
+  [[nodiscard]] bool is_kept_from(const Seat& seat) const {
+    return (load() & lock_word::kOffered) != 0 && object.lock.offered != seat.ticket_index &&
+           state_of(*seat.ticket) != TicketState::Passed;
+  }
+
   // I6: the lock stands free and somebody waits, so somebody must be on the way.
   void fix() {
-    TicketRecord* head = queue.head();
-    if (head == nullptr || lock_word::owner(load()) != 0 || queue.any_woken()) return;
-    tell(*head, TicketState::Woken);
+    if (lock_word::owner(load()) != 0 || any_woken()) return;
+    TicketRecord* next = next_to_tell();
+    if (next == nullptr) return;
+    wake(*next, monotonic_ns());
     HOLDFAST_POINT("fix.chosen");
     update([](uint32_t w) { return w | lock_word::kWoken; });
   }
 
-  // WAITERS and WOKEN as the tickets say.
+  // WAITERS, WOKEN and OFFERED as the tickets say.
   void restore_flags() {
     const bool waiters = !queue.empty();
-    const bool woken = queue.any_woken();
+    const bool woken = wakes_nobody();
+    const TicketRecord* offered = region_.ticket(object.lock.offered);
+    const bool offer_stands = any_woken() && offered != nullptr &&
+                              state_of(*offered) == TicketState::Woken &&
+                              offered->object.load(std::memory_order_relaxed) == index_;
     update([=](uint32_t w) {
       w = lock_word::with(w, lock_word::kWaiters, waiters);
-      return lock_word::with(w, lock_word::kWoken, woken);
+      w = lock_word::with(w, lock_word::kWoken, woken);
+      return offer_stands ? w : w & ~lock_word::kOffered;
     });
+  }
+
+  // pass: who was told too long ago keeps its place, and the next one is told. True: that has changed something.
+  bool pass_on(int64_t* next_ns) {
+    if (!lapse(monotonic_ns(), next_ns)) return false;
+    restore_flags();
+    fix();
+    return true;
+  }
+  bool pass_on() {
+    int64_t next_ns = 0;
+    return any_woken() && pass_on(&next_ns);
   }
 
   std::atomic<uint32_t>& word;
@@ -62,19 +101,19 @@ class LockStay : public Stay {
  private:
   // Somebody died in here: tickets and owner are the truth, list and flags follow.
   void repair() {
-    queue.rebuild();
+    rebuild();
     const AgentSlot owner = lock_word::owner(load());
     TicketRecord* ticket = queue.find([=](const TicketRecord& queued) {
       return owner != 0 && queued.agent.load(std::memory_order_relaxed) == owner;
     });
     if (ticket != nullptr) {
-      // A hand-over that was committed and not delivered; or a take by one who died before it left the queue:
-      // then its reaper releases it again.
-      set_state(*ticket, TicketState::Granted);
-      queue.remove(queue.index_of(*ticket));
+      // It took the lock and died before it left the queue: its reaper releases it again.
+      const TicketIndex ticket_index = queue.index_of(*ticket);
+      mark(*ticket, TicketState::None);
+      queue.remove(ticket_index);
     }
-    HOLDFAST_POINT("repair.delivered");
-    update([](uint32_t w) { return w & ~lock_word::kStarving; });
+    HOLDFAST_POINT("repair.dequeued");
+    update([](uint32_t w) { return w & ~(lock_word::kStarving | lock_word::kOffered); });
     if (lock_word::is_unlinked(load())) end_all_waits();
     restore_flags();
     fix();
@@ -92,17 +131,18 @@ void stamp_since(ObjectRecord& object) {
   object.held_token.store(object.token + 1, std::memory_order_relaxed);
 }
 
-// look.take: false where a running agent took it first, by the fast path.
+// look.take, of a lock that is not kept for another: false where a running agent took it first, by the fast path.
 bool take(LockStay& stay, Seat& seat, bool* abandoned) {
   TicketRecord& ticket = *seat.ticket;
   const bool queued = WaitQueue::is_queued(ticket);
   const bool woken = state_of(ticket) == TicketState::Woken;
   const bool others = queued ? !is_only_one_queued(stay, ticket) : !stay.queue.empty();
+  const bool others_woken = stay.woken() > (woken ? 1u : 0u);
   const uint32_t seen = stay.update([&](uint32_t w) {
     if (lock_word::owner(w) != 0) return w;
-    w &= ~(lock_word::kAbandoned | lock_word::kStarving);
+    w &= ~(lock_word::kAbandoned | lock_word::kStarving | lock_word::kOffered);
     w = lock_word::with(w, lock_word::kWaiters, others);
-    if (woken) w &= ~lock_word::kWoken;
+    w = lock_word::with(w, lock_word::kWoken, others_woken);
     return lock_word::with_owner(w, seat.agent);
   });
   if (lock_word::owner(seen) != 0) return false;
@@ -114,29 +154,32 @@ bool take(LockStay& stay, Seat& seat, bool* abandoned) {
   return true;
 }
 
-// look.note: false where the lock has become free meanwhile.
+// look.note, where the lock is held or kept for another: false where it has become free meanwhile.
 bool note(LockStay& stay, Seat& seat, WaitMode mode) {
   TicketRecord& ticket = *seat.ticket;
   const bool queued = WaitQueue::is_queued(ticket);
   const bool woken = state_of(ticket) == TicketState::Woken;
   const int64_t now = monotonic_ns();
   // Somebody else's clock may be ahead, in a time namespace of its own: then it is as if long ago.
-  const int64_t since_hand_over = now - seat.object->handed_over_ns;
+  const int64_t since_hand_over = now - seat.object->lock.handed_over_ns;
   const bool starving = queued && now - ticket.since_ns > kStarvingAfterNs &&
                         (since_hand_over > kStarvingAfterNs || since_hand_over < 0);
   if (starving) ticket.starved = 1;
+  // I am Waiting from now on, so that the next release must wake somebody, unless another is on the way.
+  const bool others_woken = stay.woken() > (woken ? 1u : 0u);
   const uint32_t seen = stay.update([&](uint32_t w) {
-    if (lock_word::owner(w) == 0) return w;
+    const bool held = lock_word::owner(w) != 0;
+    if (!held && (w & lock_word::kOffered) == 0) return w;
     w |= lock_word::kWaiters;
-    if (woken) w &= ~lock_word::kWoken;
-    if (starving) w |= lock_word::kStarving;
+    if (held && !others_woken) w &= ~lock_word::kWoken;
+    if (held && starving) w |= lock_word::kStarving;
     return w;
   });
-  if (lock_word::owner(seen) == 0) return false;
+  if (lock_word::owner(seen) == 0 && (seen & lock_word::kOffered) == 0) return false;
   HOLDFAST_POINT("look.noted");
   ticket.mode = mode;
   if (queued) {
-    set_state(ticket, TicketState::Waiting);
+    stay.mark(ticket, TicketState::Waiting);
   } else {
     stay.enqueue(seat, mode);
   }
@@ -171,25 +214,20 @@ Outcome look_or(Region& region, Seat& seat, OrElse or_else, WaitMode mode) {
   LockStay stay(region, seat.object_index, *seat.object);
   TicketRecord& ticket = *seat.ticket;
   for (;;) {
-    const TicketState state = state_of(ticket);
-    if (state == TicketState::Granted) {  // look.granted
-      set_state(ticket, TicketState::None);
-      ticket.starved = 0;
-      stamp_since(*seat.object);
-      return Outcome::Taken;
-    }
     const uint32_t word = stay.load();
-    if (state == TicketState::Gone || lock_word::is_unlinked(word)) {  // look.gone
+    if (state_of(ticket) == TicketState::Gone || lock_word::is_unlinked(word)) {  // look.gone
       stay.leave_queue(seat);
       return Outcome::Unlinked;
     }
-    if (lock_word::owner(word) == 0) {
+    if (lock_word::owner(word) == 0 && !stay.is_kept_from(seat)) {
       bool abandoned = false;
       if (take(stay, seat, &abandoned)) {
         return abandoned ? Outcome::TakenAbandoned : Outcome::Taken;
       }
       continue;
     }
+    // Whoever looks passes on what has lapsed: the process that told it, whose keeper would, may be gone.
+    if (stay.pass_on()) continue;
     switch (or_else) {
       case OrElse::Leave:
         return Outcome::Pending;
@@ -224,6 +262,7 @@ namespace {
 // A holder that runs on another processor is often done before a sleep would have begun.
 bool spin_for(ObjectRecord& object, AgentSlot agent) {
   if (!spinning_helps()) return false;
+  constexpr uint32_t kInLine = lock_word::kBlocksFastAcquire & ~lock_word::kOwnerMask;
   constexpr int kRounds = 40;
   constexpr int kPausesPerRound = 8;
   for (int round = 0; round < kRounds; ++round) {
@@ -234,7 +273,7 @@ bool spin_for(ObjectRecord& object, AgentSlot agent) {
       return true;
     }
     // Somebody is in line already, or will be handed the lock: go and stand behind.
-    if ((word & (lock_word::kStarving | lock_word::kAbandoned | lock_word::kUnlinked)) != 0) {
+    if ((word & kInLine) != 0) {
       return false;
     }
     for (int i = 0; i < kPausesPerRound; ++i) pause_processor();
@@ -282,37 +321,29 @@ Status release(Region& region, Seat& seat, Release how) {
     abandon(stay, seat.agent);
     return Status::Ok;
   }
-  TicketRecord* head = stay.queue.head();
-  if (head == nullptr) {  // release.free
+  if (stay.queue.empty()) {  // release.free
     stay.update([](uint32_t) { return 0u; });
     return Status::Ok;
   }
-  const bool hands_over = how == Release::Fair || (word & lock_word::kStarving) != 0;
-  TicketRecord* next = hands_over ? stay.queue.first_starved() : nullptr;
-  if (next == nullptr) next = head;
-  const AgentSlot agent = next->agent.load(std::memory_order_relaxed);
-  const bool exists = agent <= lock_word::kOwnerMask && region.process_of(agent) != nullptr;
-  if (exists && hands_over) {  // handoff
-    const bool was_woken = state_of(*next) == TicketState::Woken;
-    const bool others = !is_only_one_queued(stay, *next);
-    stay.update([&](uint32_t w) {
-      w &= ~lock_word::kStarving;
-      if (was_woken) w &= ~lock_word::kWoken;
-      w = lock_word::with(w, lock_word::kWaiters, others);
-      return lock_word::with_owner(w, agent);
+  const bool offers = how == Release::Fair || (word & lock_word::kStarving) != 0;
+  TicketRecord* chosen = offers ? stay.first_eligible() : nullptr;
+  if (chosen != nullptr) {  // offer: first the ticket, then the word (I8)
+    const int64_t now = monotonic_ns();
+    seat.object->lock.offered = stay.queue.index_of(*chosen);
+    seat.object->lock.handed_over_ns = now;
+    stay.wake(*chosen, now);
+    HOLDFAST_POINT("offer.chosen");
+    stay.update([](uint32_t w) {
+      return (lock_word::with_owner(w, 0) | lock_word::kWoken | lock_word::kOffered) &
+             ~lock_word::kStarving;
     });
-    HOLDFAST_POINT("handoff.committed");
-    stay.tell(*next, TicketState::Granted);
-    HOLDFAST_POINT("handoff.granted");
-    stay.queue.remove(stay.queue.index_of(*next));
-    next->starved = 0;
-    seat.object->handed_over_ns = monotonic_ns();
-    HOLDFAST_POINT("handoff.dequeued");
+    HOLDFAST_POINT("offer.freed");
     return Status::Ok;
   }
   if ((word & lock_word::kWoken) ==
       0) {  // wake.choose: first the ticket, then WOKEN with the release (I3)
-    stay.tell(*head, TicketState::Woken);
+    TicketRecord* next = stay.next_to_tell();
+    if (next != nullptr) stay.wake(*next, monotonic_ns());
     HOLDFAST_POINT("wake.chosen");
   }
   stay.update([](uint32_t w) {
@@ -322,9 +353,23 @@ Status release(Region& region, Seat& seat, Release how) {
   return Status::Ok;
 }
 
-void reap(Region& region, const Seat& dead) {
-  Seat seat = dead;
+int64_t pass_on(Region& region, ObjectIndex index, ObjectRecord& object) {
+  LockStay stay(region, index, object);
+  int64_t next_ns = kNeverLapses;
+  return stay.pass_on(&next_ns) ? kLapseNs : next_ns;
+}
+
+void withdraw(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
   LockStay stay(region, seat.object_index, *seat.object);
+  if (!is_due(region, dead)) return;
+  stay.leave_queue(seat);
+}
+
+void reap(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  LockStay stay(region, seat.object_index, *seat.object);
+  if (!is_due(region, dead)) return;
   stay.leave_queue(seat);
   HOLDFAST_POINT("reap.retracted");
   abandon(stay, seat.agent);

@@ -7,6 +7,7 @@
 #include "posix/deadline.h"
 #include "region/registry.h"
 #include "status.h"
+#include "wait/reaper.h"
 
 namespace holdfast::lock {
 
@@ -16,8 +17,8 @@ Outcome try_acquire(Region& region, Seat& seat);
 // Takes the lock, or queues the seat's ticket (if it is not queued yet) to be woken as `mode` says.
 Outcome look(Region& region, Seat& seat, WaitMode mode);
 
-// For one who gives up: takes the lock where it is free or was handed over already, else takes the
-// ticket out of the queue (Cancelled).
+// For one who gives up: takes the lock where it is free or offered to this seat, else takes the ticket out of the
+// queue (Cancelled).
 Outcome last_look(Region& region, Seat& seat);
 
 struct SyncWait {
@@ -31,7 +32,7 @@ Outcome acquire_sync(Region& region, Seat& seat, const SyncWait& wait);
 
 enum class Release : uint8_t {
   Plain = 0,
-  Fair = 1,  // hands over to the first waiter outright
+  Fair = 1,  // offers it to the first waiter that runs, and nobody barges
   Untold =
       2,  // the owner was told of an abandonment and does not want the lock: the next one is told
 };
@@ -39,8 +40,14 @@ enum class Release : uint8_t {
 // The contended release.
 Status release(Region& region, Seat& seat, Release how);
 
-// Gives back what a dead agent held of this object, or waited for, and retires its ticket. Idempotent.
-void reap(Region& region, const Seat& dead);
+// Where somebody was told to come and did not in time, tells the next one. Returns how long until that has to be
+// looked at again; kNeverLapses: nobody is to come.
+int64_t pass_on(Region& region, ObjectIndex index, ObjectRecord& object);
+
+// The two steps after a death, of which reap() does the first one too: its ticket leaves the queue, and nobody is
+// told; what it held is given back, the next one is told, its ticket is retired. Idempotent.
+void withdraw(Region& region, const Dead& dead);
+void reap(Region& region, const Dead& dead);
 
 // Before the seat is closed: its ticket is no longer one of the object's. It must not wait.
 void retire(Region& region, Seat& seat);

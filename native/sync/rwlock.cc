@@ -12,41 +12,57 @@ constexpr uint32_t kShares = ~kWriting;
 
 class RWLockStay : public Stay {
  public:
-  RWLockStay(Region& region, Seat& seat) : Stay(region, seat.object_index, *seat.object) {
+  RWLockStay(Region& region, ObjectIndex index, ObjectRecord& object)
+      : Stay(region, index, object) {
+    sums_ = &object.rwlock.sums;
     if (needs_repair()) repair();
   }
+  RWLockStay(Region& region, const Seat& seat)
+      : RWLockStay(region, seat.object_index, *seat.object) {}
 
   [[nodiscard]] RWLockState& state() { return object.rwlock; }
   [[nodiscard]] TicketRecord* queued_upgrade() {
-    return queue.find([](const TicketRecord& ticket) { return ticket.role == kUpgrade; });
+    return state().upgrade != 0 ? region_.ticket(state().upgrade - 1) : nullptr;
   }
 
   // The agent's last share is what its upgrade gives: it is no longer there to be released.
   [[nodiscard]] bool last_share_is_given(AgentSlot agent, uint32_t held) {
-    if ((held & kShares) != 1) return false;
-    if (state().readers == 0) return true;  // granted, and not taken note of yet
     const TicketRecord* upgrade = queued_upgrade();
-    return upgrade != nullptr && upgrade->agent.load(std::memory_order_relaxed) == agent;
+    return (held & kShares) == 1 && upgrade != nullptr &&
+           upgrade->agent.load(std::memory_order_relaxed) == agent;
   }
 
-  // An agent ends that holds a share: its upgrade must not be let in for it once the share is gone.
-  void withdraw_upgrade(AgentSlot agent) {
-    TicketRecord* upgrade = queued_upgrade();
-    if (upgrade == nullptr || upgrade->agent.load(std::memory_order_relaxed) != agent) return;
-    const TicketIndex index = queue.index_of(*upgrade);
-    set_state(*upgrade, TicketState::None);
-    queue.remove(index);
-    HOLDFAST_POINT("rwlock.withdrawn");
+  // Nobody is let in beside an upgrade that is to come.
+  [[nodiscard]] bool upgrade_is_to_come() {
+    const TicketRecord* upgrade = queued_upgrade();
+    return upgrade != nullptr && state_of(*upgrade) != TicketState::Passed;
   }
-
-  [[nodiscard]] bool free_for(uint32_t role) {
+  [[nodiscard]] bool counts_allow(uint32_t role) {
     if (state().writer != 0) return false;
     if (role == kUpgrade) return state().readers == 1;
-    return queue.empty() && (role == kRead || state().readers == 0);
+    return !upgrade_is_to_come() && (role == kRead || state().readers == 0);
+  }
+  // A newcomer stands behind all.
+  [[nodiscard]] bool newcomer_may_take(uint32_t role) {
+    if (!counts_allow(role)) return false;
+    if (role == kUpgrade) return true;
+    return role == kRead ? state().sums.to_come == 0
+                         : !any_woken() && object.first_waiting == kNone;
+  }
+  [[nodiscard]] bool may_take(const TicketRecord& queued) {
+    if (!counts_allow(queued.role)) return false;
+    if (queued.role == kUpgrade) return true;
+    bool may = true;
+    queue.walk([&](const TicketRecord& before) {
+      if (&before == &queued) return false;
+      const bool both_read = queued.role == kRead && before.role == kRead;
+      may = both_read || state_of(before) == TicketState::Passed;
+      return may;
+    });
+    return may;
   }
 
-  // Before the ticket or the home seat says so, or after: it is an index.
-  void count_in(uint32_t role, AgentSlot agent) {
+  void take(uint32_t role, AgentSlot agent) {
     if (role == kRead) {
       ++state().readers;
     } else {
@@ -55,53 +71,76 @@ class RWLockStay : public Stay {
     }
   }
 
-  void let_in() {
+  void enqueue(Seat& seat, WaitMode mode) {
+    if (seat.ticket->role == kUpgrade) state().upgrade = seat.ticket_index + 1;
+    Stay::enqueue(seat, mode);
+  }
+  void leave_queue(Seat& seat) {
+    Stay::leave_queue(seat);
+    if (state().upgrade == seat.ticket_index + 1) state().upgrade = 0;
+  }
+
+  void tell_next() {
     if (state().writer != 0) return;
-    if (TicketRecord* upgrade = queued_upgrade()) {
+    const int64_t now = monotonic_ns();
+    TicketRecord* next = next_to_tell();
+    if (upgrade_is_to_come()) {
       // It waits for the other readers to leave; nobody new may come meanwhile.
-      if (free_for(kUpgrade)) admit(*upgrade);
+      TicketRecord* upgrade = queued_upgrade();
+      if (state().readers == 1 && state_of(*upgrade) == TicketState::Waiting) tell(*upgrade, now);
       return;
     }
-    while (TicketRecord* head = queue.head()) {
-      if (head->role != kRead && state().readers != 0) return;
-      admit(*head);
-      if (state().writer != 0) return;
+    // Behind a writer that is to come everybody waits; it waits for all that are in, or to come.
+    for (; next != nullptr && state().sums.woken == 0; next = next_to_tell()) {
+      if (next->role != kRead && (state().readers != 0 || any_woken())) return;
+      tell(*next, now);
     }
+  }
+
+  // Who was told too long ago keeps its place, and others are told. True: that has changed something.
+  bool pass_on(int64_t* next_ns) {
+    if (!lapse(monotonic_ns(), next_ns)) return false;
+    tell_next();
+    return true;
+  }
+  bool pass_on() {
+    int64_t next_ns = 0;
+    return any_woken() && pass_on(&next_ns);
+  }
+
+ private:
+  void tell(TicketRecord& ticket, int64_t now_ns) {
+    wake(ticket, now_ns);
+    HOLDFAST_POINT("rwlock.told");
+  }
+
+  void repair() {
+    rebuild();
+    state().upgrade = 0;
+    queue.walk([&](const TicketRecord& ticket) {
+      if (ticket.role == kUpgrade) state().upgrade = queue.index_of(ticket) + 1;
+      return true;
+    });
+    count_anew();
+    if (unlinked()) end_all_waits();
+    tell_next();
+    ring_all_on_leaving();
   }
 
   void count_anew() {
     uint32_t readers = 0;
-    uint32_t upgraded = 0;
     state().writer = 0;
     for_each_ticket([&](const TicketRecord& ticket) {
-      const AgentSlot agent = ticket.agent.load(std::memory_order_relaxed);
       readers += ticket.held & kShares;
-      if ((ticket.held & kWriting) != 0) state().writer = agent;
-      if (state_of(ticket) != TicketState::Granted) return;
-      if (ticket.role == kRead) ++readers;
-      if (ticket.role != kRead) state().writer = agent;
-      if (ticket.role == kUpgrade) ++upgraded;
+      if ((ticket.held & kWriting) != 0) {
+        state().writer = ticket.agent.load(std::memory_order_relaxed);
+      }
     });
-    state().readers = readers > upgraded ? readers - upgraded : 0;
-  }
-
- private:
-  void admit(TicketRecord& ticket) {
-    count_in(ticket.role, ticket.agent.load(std::memory_order_relaxed));
-    HOLDFAST_POINT("rwlock.counted");
-    grant(ticket);
-  }
-
-  void repair() {
-    queue.rebuild();
-    count_anew();
-    if (unlinked()) end_all_waits();
-    let_in();
-    ring_all_on_leaving();
+    state().readers = readers;
   }
 };
 
-// What was granted or taken goes to the home seat.
+// What is taken is noted at the home seat.
 void note_held(TicketRecord& home, uint32_t role) {
   switch (role) {
     case kRead:
@@ -130,30 +169,30 @@ Outcome attempt(Region& region, const Attempt& attempt) {
   RWLockStay stay(region, *attempt.waiter);
   TicketRecord& ticket = *attempt.waiter->ticket;
   TicketRecord& home = *attempt.home->ticket;
-  const TicketState state = state_of(ticket);
-  if (state == TicketState::Granted) {
-    // Both tickets are this agent's: who dies in between is reaped as a whole.
-    note_held(home, ticket.role);
-    HOLDFAST_POINT("rwlock.noted");
-    set_state(ticket, TicketState::None);
-    return tell(stay, ticket.role);
-  }
-  if (state == TicketState::Gone || stay.unlinked()) {
+  if (state_of(ticket) == TicketState::Gone || stay.unlinked()) {
     stay.leave_queue(*attempt.waiter);
     return Outcome::Unlinked;
   }
-  if (!WaitQueue::is_queued(ticket)) {
+  const bool queued = WaitQueue::is_queued(ticket);
+  if (!queued) {
     ticket.role = attempt.role;
+    ticket.units = attempt.role == kWrite ? 1 : 0;  // counted: writers that are to come
     if (attempt.role == kUpgrade) {
       if ((home.held & kShares) == 0) return Outcome::Misuse;
       if (stay.queued_upgrade() != nullptr) return Outcome::Deadlock;
     }
-    if (stay.free_for(attempt.role)) {
-      stay.count_in(attempt.role, attempt.home->agent);
-      HOLDFAST_POINT("rwlock.taking");
-      note_held(home, attempt.role);
-      return tell(stay, attempt.role);
-    }
+  }
+  const auto may_take = [&] {
+    return queued ? stay.may_take(ticket) : stay.newcomer_may_take(ticket.role);
+  };
+  // Whoever looks passes on what has lapsed: the process that told it, whose keeper would, may be gone.
+  if (may_take() || (stay.pass_on() && may_take())) {
+    stay.take(ticket.role, attempt.home->agent);
+    HOLDFAST_POINT("rwlock.taking");
+    note_held(home, ticket.role);
+    HOLDFAST_POINT("rwlock.taken");
+    stay.leave_queue(*attempt.waiter);
+    return tell(stay, ticket.role);
   }
   switch (attempt.or_else) {
     case OrElse::Leave:
@@ -165,7 +204,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
       break;
   }
   stay.leave_queue(*attempt.waiter);
-  stay.let_in();  // it may have held up those behind it
+  stay.tell_next();  // it may have held up those behind it
   return Outcome::Cancelled;
 }
 
@@ -187,7 +226,7 @@ Status release(Region& region, Seat& home, uint32_t role, Release how) {
     HOLDFAST_POINT("rwlock.returned");
     --stay.state().readers;
   }
-  stay.let_in();
+  stay.tell_next();
   return Status::Ok;
 }
 
@@ -201,7 +240,7 @@ Status downgrade(Region& region, Seat& home, Release how) {
   HOLDFAST_POINT("rwlock.downgraded");
   stay.state().writer = 0;
   ++stay.state().readers;
-  stay.let_in();
+  stay.tell_next();
   return Status::Ok;
 }
 
@@ -212,22 +251,33 @@ int32_t ask(Region& region, Seat& home, Question question) {
   return static_cast<int32_t>(stay.queue.length());
 }
 
-void reap(Region& region, Seat& dead) {
-  RWLockStay stay(region, dead);
-  TicketRecord& ticket = *dead.ticket;
-  const bool granted = state_of(ticket) == TicketState::Granted;
-  const bool granted_write = granted && ticket.role != kRead;
-  const bool had_any =
-      granted || ticket.held != 0;  // an idle seat that is closed has not: spare the count
+int64_t pass_on(Region& region, ObjectIndex index, ObjectRecord& object) {
+  RWLockStay stay(region, index, object);
+  int64_t next_ns = kNeverLapses;
+  return stay.pass_on(&next_ns) ? kLapseNs : next_ns;
+}
+
+void withdraw(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  RWLockStay stay(region, seat);
+  if (is_due(region, dead)) stay.leave_queue(seat);
+}
+
+void reap(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  RWLockStay stay(region, seat);
+  if (!is_due(region, dead)) return;
+  stay.leave_queue(seat);
+  const uint32_t held = seat.ticket->held;
   // First the mark, then the hold: who dies in between marks it again.
-  if ((ticket.held & kWriting) != 0 || granted_write) stay.state().abandoned = 1;
+  if ((held & kWriting) != 0) stay.state().abandoned = 1;
   HOLDFAST_POINT("rwlock.reaping");
-  if ((ticket.held & kShares) != 0) stay.withdraw_upgrade(dead.agent);
-  stay.leave_queue(dead);
-  ticket.held = 0;
-  stay.retire(dead);
-  if (had_any) stay.count_anew();
-  stay.let_in();
+  seat.ticket->held = 0;
+  HOLDFAST_POINT("rwlock.reaped");
+  if ((held & kWriting) != 0) stay.state().writer = 0;
+  stay.state().readers -= held & kShares;
+  stay.retire(seat);
+  stay.tell_next();
 }
 
 Status unlink(Region& region, Seat& home) {

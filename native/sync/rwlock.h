@@ -1,15 +1,16 @@
 // A lock with two sides: one writer, or any number of readers. In arrival order, readers that stand together are let
-// in together; nobody overtakes the queue, so neither side starves.
+// in together; nobody overtakes the queue, so neither side starves. Nobody is let in that does not come: who may go in
+// is told, and takes the side itself.
 //
-// The truth is what the tickets say: shares and the writer's mark in `held` of home seats, and what was granted and
-// not taken note of. The counts in RWLockState are an index over them.
+// The truth is what the home seats' tickets hold: shares and the writer's mark. The counts in RWLockState are an index.
+// "Before" leaves out who is Passed: it was told, and did not come.
 //
-//   wants     may have it when                          else
-//   -------   ---------------------------------------   ------------------------------------------------
-//   read      no writer, nobody queued                  queues; let in with the readers beside it
-//   write     no writer, no reader, nobody queued       queues; let in alone
-//   upgrade   no writer, no reader but itself           goes before the whole queue; a second one could
-//                                                       never go on, nor let the first: Deadlock at once
+//   wants     may have it when                                     else
+//   -------   --------------------------------------------------   ------------------------------------------------
+//   read      no writer, no upgrade queued, no write before it     queues; let in with the readers beside it
+//   write     no writer, no reader, nobody before it               queues; let in alone
+//   upgrade   no writer, no reader but itself                      goes before the whole queue; a second one could
+//                                                                  never go on, nor let the first: Deadlock at once
 #pragma once
 
 #include "sync/attempt.h"
@@ -32,7 +33,10 @@ Status release(Region& region, Seat& home, uint32_t role, Release how = Release:
 // From writer to reader, with nobody in between.
 Status downgrade(Region& region, Seat& home, Release how = Release::Plain);
 int32_t ask(Region& region, Seat& home, Question question);
-void reap(Region& region, Seat& dead);
+// As lock::pass_on, withdraw and reap (sync/lock.h).
+int64_t pass_on(Region& region, ObjectIndex index, ObjectRecord& object);
+void withdraw(Region& region, const Dead& dead);
+void reap(Region& region, const Dead& dead);
 Status unlink(Region& region, Seat& home);
 
 }  // namespace holdfast::rwlock

@@ -9,115 +9,96 @@ namespace {
 
 class SemaphoreStay : public Stay {
  public:
-  SemaphoreStay(Region& region, Seat& seat) : Stay(region, seat.object_index, *seat.object) {
+  SemaphoreStay(Region& region, ObjectIndex index, ObjectRecord& object)
+      : Stay(region, index, object) {
+    sums_ = &object.semaphore.sums;
     if (needs_repair()) repair();
   }
+  SemaphoreStay(Region& region, const Seat& seat)
+      : SemaphoreStay(region, seat.object_index, *seat.object) {}
 
   [[nodiscard]] SemaphoreState& state() { return object.semaphore; }
   [[nodiscard]] bool owned() const { return object.parameters.second != 0; }
-  // As many from the head as there are permits for. A head that wants more than there is holds up those behind
-  // it: else small requests would overtake it for ever.
-  void grant_all() {
-    for (TicketRecord* head = queue.head(); head != nullptr && head->units <= state().free;
-         head = queue.head()) {
-      open_journal(queue.index_of(*head), state().free - head->units);
-      HOLDFAST_POINT("semaphore.journaled");
-      grant(*head);
-      HOLDFAST_POINT("semaphore.granted");
-      close_journal();
+
+  // A newcomer stands behind all.
+  [[nodiscard]] bool newcomer_may_take(uint32_t units) {
+    return state().sums.to_come + units <= state().free;
+  }
+  [[nodiscard]] bool may_take(const TicketRecord& queued) {
+    uint64_t wanted = queued.units;
+    queue.walk([&](const TicketRecord& before) {
+      if (&before == &queued || wanted > state().free) return false;
+      if (state_of(before) != TicketState::Passed) wanted += before.units;
+      return true;
+    });
+    return wanted <= state().free;
+  }
+
+  void tell_next() {
+    const int64_t now = monotonic_ns();
+    while (TicketRecord* next = next_to_tell()) {
+      if (state().sums.woken + next->units > state().free) return;
+      wake(*next, now);
+      HOLDFAST_POINT("semaphore.told");
     }
   }
 
-  // What a Granted ticket got comes back, for nobody has learned of it. Permits that are not owned.
-  void take_back(Seat& seat) {
-    const uint32_t room =
-        kMaxPermits - state().free;  // others may have released up to the bound meanwhile
-    const uint32_t units = seat.ticket->units < room ? seat.ticket->units : room;
-    open_journal(seat.ticket_index, state().free + units);
-    HOLDFAST_POINT("semaphore.reap-journaled");
-    set_state(*seat.ticket, TicketState::None);
-    HOLDFAST_POINT("semaphore.taken-back");
-    close_journal();
+  // Who was told too long ago keeps its place, and others are told. True: that has changed something.
+  bool pass_on(int64_t* next_ns) {
+    if (!lapse(monotonic_ns(), next_ns)) return false;
+    tell_next();
+    return true;
+  }
+  bool pass_on() {
+    int64_t next_ns = 0;
+    return any_woken() && pass_on(&next_ns);
   }
 
-  // Owned permits only.
-  void count_anew() {
-    uint64_t out = 0;
-    for_each_ticket([&](const TicketRecord& ticket) {
-      out += ticket.held;
-      if (state_of(ticket) == TicketState::Granted) out += ticket.units;
-    });
-    const uint32_t permits = object.parameters.first;
-    state().free = out < permits ? permits - static_cast<uint32_t>(out) : 0;
+  // Free, and not kept for somebody who was told.
+  [[nodiscard]] uint32_t to_be_had() {
+    const uint64_t kept = state().sums.woken;
+    return kept < state().free ? state().free - static_cast<uint32_t>(kept) : 0;
   }
 
  private:
-  void open_journal(TicketIndex ticket, uint32_t free_then) {
-    state().journal_free = free_then;
-    in_this_order();
-    state().journal_ticket = ticket + 1;
-    in_this_order();
-  }
-  void close_journal() {
-    in_this_order();
-    state().free = state().journal_free;
-    in_this_order();
-    state().journal_ticket = 0;
-    in_this_order();
-  }
-
-  // A grant lowers `free`, a taking back raises it: so the journal tells which of them was cut short.
-  void finish_journal() {
-    TicketRecord* ticket = region_.ticket(state().journal_ticket - 1);
-    if (ticket != nullptr) {
-      const bool takes_back = state().journal_free > state().free;
-      if (takes_back && state_of(*ticket) == TicketState::Granted) {
-        set_state(*ticket, TicketState::None);
-      } else if (!takes_back && WaitQueue::is_queued(*ticket)) {
-        set_state(*ticket, TicketState::Granted);
-      }
-    }
-    HOLDFAST_POINT("semaphore.repairing");
-    close_journal();
-  }
-
   void repair() {
-    if (state().journal_ticket != 0) finish_journal();
-    queue.rebuild();
+    rebuild();
     if (owned()) count_anew();
     if (unlinked()) end_all_waits();
-    grant_all();
+    tell_next();
     ring_all_on_leaving();
   }
-};
 
-void take_note(SemaphoreStay& stay, const Attempt& attempt) {
-  // Both tickets are this agent's: who dies in between is reaped as a whole.
-  if (stay.owned()) attempt.home->ticket->held += attempt.waiter->ticket->units;
-  HOLDFAST_POINT("semaphore.noted");
-  set_state(*attempt.waiter->ticket, TicketState::None);
-}
+  void count_anew() {
+    uint64_t out = 0;
+    for_each_ticket([&](const TicketRecord& ticket) { out += ticket.held; });
+    const uint32_t permits = object.parameters.first;
+    state().free = out < permits ? permits - static_cast<uint32_t>(out) : 0;
+  }
+};
 
 }  // namespace
 
 Outcome attempt(Region& region, const Attempt& attempt) {
   SemaphoreStay stay(region, *attempt.waiter);
   TicketRecord& ticket = *attempt.waiter->ticket;
-  const TicketState state = state_of(ticket);
-  if (state == TicketState::Granted) {
-    take_note(stay, attempt);
-    return Outcome::Taken;
-  }
-  if (state == TicketState::Gone || stay.unlinked()) {
+  if (state_of(ticket) == TicketState::Gone || stay.unlinked()) {
     stay.leave_queue(*attempt.waiter);
     return Outcome::Unlinked;
   }
   const bool queued = WaitQueue::is_queued(ticket);
   if (!queued) ticket.units = attempt.units;
-  if (!queued && stay.queue.empty() && ticket.units <= stay.state().free) {
+  const auto may_take = [&] {
+    return queued ? stay.may_take(ticket) : stay.newcomer_may_take(attempt.units);
+  };
+  // Whoever looks passes on what has lapsed: the process that told it, whose keeper would, may be gone.
+  if (may_take() || (stay.pass_on() && may_take())) {
+    // Held first: who dies in between is inside, and the repair counts anew.
     if (stay.owned()) attempt.home->ticket->held += ticket.units;
     HOLDFAST_POINT("semaphore.taking");
     stay.state().free -= ticket.units;
+    HOLDFAST_POINT("semaphore.taken");
+    stay.leave_queue(*attempt.waiter);
     return Outcome::Taken;
   }
   switch (attempt.or_else) {
@@ -130,7 +111,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
       break;
   }
   stay.leave_queue(*attempt.waiter);
-  stay.grant_all();  // it may have held up smaller ones
+  stay.tell_next();  // it may have held up smaller ones
   return Outcome::Cancelled;
 }
 
@@ -144,28 +125,41 @@ Status release(Region& region, Seat& home, uint32_t units) {
     return Status::Full;
   }
   stay.state().free += units;
-  stay.grant_all();
+  stay.tell_next();
   return Status::Ok;
 }
 
 int32_t ask(Region& region, Seat& home, Question question) {
   SemaphoreStay stay(region, home);
-  return static_cast<int32_t>(question == Question::Value ? stay.state().free
-                                                          : stay.queue.length());
+  return static_cast<int32_t>(question == Question::Value ? stay.to_be_had() : stay.queue.length());
 }
 
-void reap(Region& region, Seat& dead) {
-  SemaphoreStay stay(region, dead);
-  const bool granted = state_of(*dead.ticket) == TicketState::Granted;
-  const bool had_any =
-      granted || dead.ticket->held != 0;  // an idle seat that is closed has not: spare the count
-  if (granted && !stay.owned()) stay.take_back(dead);
-  stay.leave_queue(dead);
-  dead.ticket->held = 0;
-  HOLDFAST_POINT("semaphore.reaped");
-  stay.retire(dead);
-  if (stay.owned() && had_any) stay.count_anew();
-  stay.grant_all();
+int64_t pass_on(Region& region, ObjectIndex index, ObjectRecord& object) {
+  SemaphoreStay stay(region, index, object);
+  int64_t next_ns = kNeverLapses;
+  return stay.pass_on(&next_ns) ? kLapseNs : next_ns;
+}
+
+void withdraw(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  SemaphoreStay stay(region, seat);
+  if (is_due(region, dead)) stay.leave_queue(seat);
+}
+
+void reap(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  SemaphoreStay stay(region, seat);
+  if (!is_due(region, dead)) return;
+  stay.leave_queue(seat);
+  if (stay.owned()) {
+    const uint32_t held = seat.ticket->held;
+    seat.ticket->held = 0;
+    HOLDFAST_POINT("semaphore.reaped");
+    stay.state().free += held;
+  }
+  seat.ticket->held = 0;
+  stay.retire(seat);
+  stay.tell_next();
 }
 
 Status unlink(Region& region, Seat& home) {

@@ -4,36 +4,10 @@
 
 #include "posix/fault.h"
 #include "region/data_file.h"
-#include "sync/lock_word.h"
-#include "wait/stay.h"
+#include "sync/notify_stay.h"
 
 namespace holdfast::shared_memory {
 namespace {
-
-class MemoryStay : public Stay {
- public:
-  MemoryStay(Region& region, Seat& seat) : Stay(region, seat.object_index, *seat.object) {
-    if (!needs_repair()) return;
-    queue.rebuild();
-    if (unlinked()) end_all_waits();
-    ring_all_on_leaving();
-  }
-
-  int32_t notify(uint32_t index, uint32_t count) {
-    uint32_t woken = 0;
-    TicketRecord* ticket = queue.head();
-    for (uint32_t left = Region::count(region_.header().tickets);
-         ticket != nullptr && woken < count && left > 0; --left) {
-      TicketRecord* next = region_.ticket(ticket->next);
-      if (ticket->role == index) {
-        grant(*ticket);
-        ++woken;
-      }
-      ticket = next;
-    }
-    return static_cast<int32_t>(woken);
-  }
-};
 
 template <typename Word>
 bool holds(std::byte* element, uint64_t expected) {
@@ -61,11 +35,11 @@ Outcome compare(const Attempt& attempt) {
 }  // namespace
 
 Outcome attempt(Region& region, const Attempt& attempt) {
-  MemoryStay stay(region, *attempt.waiter);
+  NotifyStay stay(region, *attempt.waiter);
   TicketRecord& ticket = *attempt.waiter->ticket;
   const TicketState state = state_of(ticket);
-  if (state == TicketState::Granted) {
-    set_state(ticket, TicketState::None);
+  if (stay.is_notified(ticket)) {
+    stay.leave_queue(*attempt.waiter);
     return Outcome::Taken;
   }
   if (state == TicketState::Gone || stay.unlinked()) {
@@ -80,7 +54,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
     case OrElse::Leave:
       return Outcome::Pending;
     case OrElse::Queue:
-      ticket.role = attempt.role;
+      if (state == TicketState::None) ticket.role = attempt.role;
       stay.enqueue(*attempt.waiter, attempt.mode);
       return Outcome::Pending;
     case OrElse::Cancel:
@@ -91,23 +65,39 @@ Outcome attempt(Region& region, const Attempt& attempt) {
 }
 
 int32_t notify(Region& region, Seat& home, uint32_t index, uint32_t count) {
-  MemoryStay stay(region, home);
+  NotifyStay stay(region, home);
   if (stay.unlinked()) return static_cast<int32_t>(Status::Unlinked);
   return stay.notify(index, count);
 }
 
-void reap(Region& region, Seat& dead) {
-  MemoryStay stay(region, dead);
-  const bool unused = state_of(*dead.ticket) == TicketState::Granted;
+int64_t pass_on(Region& region, ObjectIndex index, ObjectRecord& object) {
+  NotifyStay stay(region, index, object);
+  int64_t next_ns = kNeverLapses;
+  stay.pass_on(&next_ns);
+  return next_ns;
+}
+
+void withdraw(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  NotifyStay stay(region, seat);
+  // What it was notified of goes on, in reap().
+  if (is_due(region, dead) && state_of(*seat.ticket) != TicketState::Woken) stay.leave_queue(seat);
+}
+
+void reap(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  NotifyStay stay(region, seat);
+  if (!is_due(region, dead)) return;
+  const bool unused = state_of(*seat.ticket) == TicketState::Woken;
   // First the next one, then its own: who dies in between wakes one too many, which waiters must bear anyway.
-  if (unused) stay.notify(dead.ticket->role, 1);
+  if (unused) stay.notify(seat.ticket->role, 1);
   HOLDFAST_POINT("memory.passed-on");
-  stay.leave_queue(dead);
-  stay.retire(dead);
+  stay.leave_queue(seat);
+  stay.retire(seat);
 }
 
 Status unlink(Region& region, Seat& home) {
-  MemoryStay stay(region, home);
+  NotifyStay stay(region, home);
   stay.unlink();
   return Status::Ok;
 }

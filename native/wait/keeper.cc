@@ -7,6 +7,7 @@
 #include "sync/lock_word.h"
 #include "wait/reaper.h"
 #include "wait/ring.h"
+#include "wait/stay.h"
 
 namespace holdfast {
 namespace {
@@ -104,8 +105,13 @@ void Keeper::run() {
     const int64_t now = monotonic_ns();
     const bool look = now - looked_ns >= kLookForItselfNs;
     if (look) looked_ns = now;
+    const int64_t lapse_ns = lapse_watch_.look(region_);
     const bool anybody_waits = deliver(look);
-    sleep(rung, dying_ns_ > 0 ? dying_ns_ : anybody_waits ? kLookForItselfNs : kNever);
+    int64_t sleep_ns = dying_ns_ > 0 ? dying_ns_ : anybody_waits ? kLookForItselfNs : kNever;
+    if (lapse_ns != kNeverLapses && (sleep_ns == kNever || lapse_ns < sleep_ns)) {
+      sleep_ns = lapse_ns;
+    }
+    sleep(rung, sleep_ns);
   }
 }
 

@@ -11,6 +11,7 @@
 #include "region/region.h"
 #include "region/registry.h"
 #include "status.h"
+#include "wait/lapse.h"
 
 namespace holdfast {
 
@@ -93,6 +94,7 @@ class Keeper {
   Status claim_ = Status::TimedOut;  // mutex_; TimedOut: not yet
   LoopAgent* loops_ = nullptr;       // mutex_
   std::atomic<bool> watches_lives_{true};
+  LapseWatch lapse_watch_;
   int64_t dying_ns_ =
       0;  // the keeper's own: how long until it looks at a dying process again; 0: none
 };

@@ -14,16 +14,6 @@ class WaitQueue {
 
   [[nodiscard]] bool empty() const { return object_.queue_head == kNone; }
   [[nodiscard]] TicketRecord* head() const { return region_.ticket(object_.queue_head); }
-  // The first that has waited too long, nullptr if none has.
-  [[nodiscard]] TicketRecord* first_starved() const {
-    return find([](const TicketRecord& ticket) { return ticket.starved != 0; });
-  }
-  [[nodiscard]] bool any_woken() const {
-    return find([](const TicketRecord& ticket) {
-             return ticket.state.load(std::memory_order_relaxed) ==
-                    static_cast<uint32_t>(TicketState::Woken);
-           }) != nullptr;
-  }
   [[nodiscard]] uint32_t length() const;
   // The first that `is_wanted`; nullptr if none. Bounded by the number of tickets that exist: a scribbled list ends,
   // and is never a hang.
@@ -36,6 +26,27 @@ class WaitQueue {
       ticket = region_.ticket(ticket->next);
     }
     return nullptr;
+  }
+
+  // Calls `visit(ticket)` from the head on, for as long as it returns true. It may take the ticket out.
+  template <typename Visit>
+  void walk(Visit visit) const {
+    walk_from(head(), visit);
+  }
+  // The same, from the one behind `ticket` on.
+  template <typename Visit>
+  void walk_after(const TicketRecord& ticket, Visit visit) const {
+    walk_from(region_.ticket(ticket.next), visit);
+  }
+  // The same, from `ticket` on.
+  template <typename Visit>
+  void walk_from(TicketRecord* ticket, Visit visit) const {
+    for (uint32_t left = Region::count(region_.header().tickets); ticket != nullptr && left > 0;
+         --left) {
+      TicketRecord* next = region_.ticket(ticket->next);
+      if (!visit(*ticket)) return;
+      ticket = next;
+    }
   }
 
   // To the end; its seq must be the highest.
@@ -56,12 +67,13 @@ class WaitQueue {
     object_.queue_head = object_.queue_tail = kNone;
   }
 
-  // Truth -> index: every ticket of the object that is Waiting or Woken, in seq order.
+  // Truth -> index: every ticket of the object that is queued, in seq order.
   void rebuild();
 
   static bool is_queued(const TicketRecord& ticket) {
     const auto state = static_cast<TicketState>(ticket.state.load(std::memory_order_acquire));
-    return state == TicketState::Waiting || state == TicketState::Woken;
+    return state == TicketState::Waiting || state == TicketState::Woken ||
+           state == TicketState::Passed;
   }
 
  private:

@@ -88,6 +88,12 @@ bool is_dying(Region& region, AgentSlot agent) {
   return process != nullptr && is_marked_dead(region, *process);
 }
 
+bool is_due(Region&, const Dead& dead) {
+  const TicketRecord& ticket = *dead.seat.ticket;
+  return ticket.agent.load(std::memory_order_acquire) == dead.seat.agent &&
+         ticket.object.load(std::memory_order_relaxed) == dead.seat.object_index;
+}
+
 void reap_agent(Region& region, AgentSlot agent) {
   const uint32_t count = Region::count(region.header().tickets);
   for (TicketIndex index = 0; index < count; ++index) {
@@ -96,7 +102,7 @@ void reap_agent(Region& region, AgentSlot agent) {
     if (ticket == nullptr || ticket->agent.load(std::memory_order_acquire) != agent) continue;
     const ObjectIndex object_index = ticket->object.load(std::memory_order_relaxed) & ~kRetired;
     if (ObjectRecord* object = region.object(object_index)) {
-      reap_seat(region, {agent, object_index, index, object, ticket});
+      reap_seat(region, {{agent, object_index, index, object, ticket}, {}});
     }
     Registry(region).close(agent, index);
     HOLDFAST_POINT("reap.ticket-freed");

@@ -7,6 +7,14 @@
 
 namespace holdfast {
 
+// A seat to be reaped. `process`: whose death it is; kNone: a thread of this living process ends in good order.
+struct Dead {
+  Seat seat;
+  ProcessId process;
+};
+// Whether that is still to be done: another reaper may have been faster. Under the guard of the seat's object.
+bool is_due(Region& region, const Dead& dead);
+
 // Looks at every process of the region and reaps the dead. True: one is dying, and some thread of it still
 // runs, so that it cannot be reaped yet; look again in a moment. Blocks for guards only.
 bool reap_dead_processes(Region& region);

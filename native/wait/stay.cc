@@ -2,13 +2,112 @@
 
 #include "posix/deadline.h"
 #include "posix/fault.h"
+#include "wait/reaper.h"
 
 namespace holdfast {
+
+void Stay::count(const TicketRecord& ticket, TicketState state, int32_t change) {
+  const bool woken = state == TicketState::Woken;
+  if (woken) {
+    // relaxed: changed under the guard only; peeked at to see whether a look is worth while
+    object.woken.store(this->woken() + static_cast<uint32_t>(change), std::memory_order_relaxed);
+  }
+  if (state == TicketState::Passed) object.passed += static_cast<uint32_t>(change);
+  if (sums_ == nullptr) return;
+  const auto units = static_cast<uint64_t>(int64_t{change} * ticket.units);
+  if (woken) sums_->woken += units;
+  if (woken || state == TicketState::Waiting) sums_->to_come += units;
+}
+
+void Stay::mark(TicketRecord& ticket, TicketState state) {
+  const TicketState before = state_of(ticket);
+  count(ticket, before, -1);
+  set_state(ticket, state);
+  count(ticket, state, +1);
+  if (state == TicketState::Waiting) {
+    const TicketRecord* first = region_.ticket(object.first_waiting);
+    if (first == nullptr || ticket.seq < first->seq) object.first_waiting = queue.index_of(ticket);
+  } else if (before == TicketState::Waiting && region_.ticket(object.first_waiting) == &ticket) {
+    find_first_waiting(ticket);
+  }
+}
+
+void Stay::find_first_waiting(const TicketRecord& from) {
+  object.first_waiting = kNone;
+  queue.walk_after(from, [this](TicketRecord& ticket) {
+    if (state_of(ticket) != TicketState::Waiting) return true;
+    object.first_waiting = queue.index_of(ticket);
+    return false;
+  });
+}
+
+void Stay::rebuild() {
+  queue.rebuild();
+  object.woken.store(0, std::memory_order_relaxed);
+  object.passed = 0;
+  object.first_waiting = kNone;
+  if (sums_ != nullptr) *sums_ = {};
+  queue.walk([this](TicketRecord& ticket) {
+    const TicketState state = state_of(ticket);
+    count(ticket, state, +1);
+    if (state == TicketState::Waiting && object.first_waiting == kNone) {
+      object.first_waiting = queue.index_of(ticket);
+    }
+    return true;
+  });
+}
+
+void Stay::wake(TicketRecord& ticket, int64_t now_ns) {
+  ticket.told_ns = now_ns;
+  told_ = true;
+  if (state_of(ticket) == TicketState::Woken) return;
+  mark(ticket, TicketState::Woken);
+  ring_.note(region_, ticket);
+}
+
+TicketRecord* Stay::next_to_tell() {
+  for (;;) {
+    TicketRecord* next = region_.ticket(object.first_waiting);
+    if (next == nullptr) return nullptr;
+    if (state_of(*next) != TicketState::Waiting) {  // scribbled
+      rebuild();
+      continue;
+    }
+    if (!is_dying(region_, next->agent.load(std::memory_order_relaxed))) return next;
+    mark(*next, TicketState::Passed);
+  }
+}
+
+bool Stay::lapse(int64_t now_ns, int64_t* next_ns) {
+  uint32_t left = woken();
+  bool any = false;
+  *next_ns = kNeverLapses;
+  queue.walk([&](TicketRecord& ticket) {
+    if (left == 0) return false;
+    if (state_of(ticket) != TicketState::Woken) return true;
+    --left;
+    const int64_t age = now_ns - ticket.told_ns;
+    // Negative: told by a process whose clock is ahead, in a time namespace of its own.
+    if (age >= 0 && age < kLapseNs) {
+      if (kLapseNs - age < *next_ns) *next_ns = kLapseNs - age;
+      return true;
+    }
+    mark(ticket, TicketState::Passed);
+    HOLDFAST_POINT("pass.marked");
+    any = true;
+    return true;
+  });
+  return any;
+}
 
 void Stay::enqueue(Seat& seat, WaitMode mode) {
   TicketRecord& ticket = *seat.ticket;
   ticket.mode = mode;
-  if (WaitQueue::is_queued(ticket)) return;
+  if (WaitQueue::is_queued(ticket)) {
+    // Told, and there is nothing: it waits on at its place.
+    if (state_of(ticket) != TicketState::Waiting) mark(ticket, TicketState::Waiting);
+    return;
+  }
   ticket.seq = object.next_seq++;
   ticket.since_ns = monotonic_ns();
   ticket.starved = 0;
@@ -17,12 +116,14 @@ void Stay::enqueue(Seat& seat, WaitMode mode) {
   HOLDFAST_POINT("enqueue.published");
   queue.append(seat.ticket_index);
   HOLDFAST_POINT("enqueue.linked");
+  count(ticket, TicketState::Waiting, +1);
+  if (region_.ticket(object.first_waiting) == nullptr) object.first_waiting = seat.ticket_index;
 }
 
-void Stay::leave_queue(Seat& seat) {
+void Stay::take_out(Seat& seat, TicketState state) {
   TicketRecord& ticket = *seat.ticket;
   const bool queued = WaitQueue::is_queued(ticket);
-  set_state(ticket, TicketState::None);
+  mark(ticket, state);
   HOLDFAST_POINT("leave.retracted");
   if (queued) queue.remove(seat.ticket_index);
   ticket.starved = 0;
@@ -30,7 +131,8 @@ void Stay::leave_queue(Seat& seat) {
 
 void Stay::grant(TicketRecord& ticket) {
   const TicketIndex index = queue.index_of(ticket);
-  tell(ticket, TicketState::Granted);
+  mark(ticket, TicketState::Granted);
+  ring_.note(region_, ticket);
   HOLDFAST_POINT("grant.told");
   queue.remove(index);
 }
@@ -42,7 +144,7 @@ void Stay::unlink() {
 }
 
 void Stay::end_all_waits() {
-  queue.drain([](TicketRecord& ticket) { set_state(ticket, TicketState::Gone); });
+  queue.drain([this](TicketRecord& ticket) { mark(ticket, TicketState::Gone); });
   ring_all_on_leaving();
 }
 

@@ -1,6 +1,8 @@
 // One stay inside an object's guard: its queue, and the wakes that fall due, which are rung on leaving.
 #pragma once
 
+#include <limits>
+
 #include "region/guard.h"
 #include "region/registry.h"
 #include "sync/lock_word.h"
@@ -22,6 +24,10 @@ inline void set_state(TicketRecord& ticket, TicketState state) {
 // instructions; this keeps the compiler from another one.
 inline void in_this_order() { std::atomic_signal_fence(std::memory_order_seq_cst); }
 
+// So long may one who was told take to come: well over the time in which a process that runs is woken up.
+inline constexpr int64_t kLapseNs = 4'000'000;
+inline constexpr int64_t kNeverLapses = std::numeric_limits<int64_t>::max();
+
 class Stay {
  public:
   Stay(Region& region, ObjectIndex index, ObjectRecord& object)
@@ -34,6 +40,7 @@ class Stay {
     guard_.leave();
     ring_.now();
     if (ring_all_) ring_all_told(region_);
+    if (told_ && region_.told_watch().note(index_)) ring_doorbell(region_.self_record());
   }
   Stay(const Stay&) = delete;
   Stay& operator=(const Stay&) = delete;
@@ -41,18 +48,27 @@ class Stay {
   // Somebody died in here: whoever enters first must make the state whole.
   [[nodiscard]] bool needs_repair() const { return guard_.needs_repair(); }
 
-  // Tells a ticket, in the queue or out of it, and has its agent woken.
-  void tell(TicketRecord& ticket, TicketState state) {
-    set_state(ticket, state);
-    ring_.note(region_, ticket);
-  }
+  // Changes the state of a ticket that is in the queue, or is about to leave it.
+  void mark(TicketRecord& ticket, TicketState state);
+  // Tells a ticket in the queue to come and take what it waits for. Its agent is woken, and whether it comes is
+  // looked after (wait/lapse.h).
+  void wake(TicketRecord& ticket, int64_t now_ns);
+  [[nodiscard]] uint32_t woken() const { return object.woken.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool any_woken() const { return woken() != 0; }
+  // The first to tell; nullptr: none is Waiting. Whose process is about to be reaped is left out, as if it had been
+  // told and had not come.
+  [[nodiscard]] TicketRecord* next_to_tell();
+  // Marks those Passed who were told too long ago. Who is told instead is up to the caller. Returns whether there were
+  // any; in `next_ns` is how long until the next one lapses, kNeverLapses where none is Woken any more.
+  bool lapse(int64_t now_ns, int64_t* next_ns);
   void ring_all_on_leaving() { ring_all_ = true; }
 
   // Puts the seat's ticket at the end. Its role and units are set before.
   void enqueue(Seat& seat, WaitMode mode);
   // Takes the ticket out, whatever it waits for or was told.
-  void leave_queue(Seat& seat);
-  // Hands the queued ticket what it waits for: Granted, out of the queue, woken.
+  void leave_queue(Seat& seat) { take_out(seat, TicketState::None); }
+  void take_out(Seat& seat, TicketState state);
+  // Gives the queued ticket what it waits for, and what nobody else could use: Granted, out of the queue, woken.
   void grant(TicketRecord& ticket);
   // The ticket is no longer one of the object's. It must not wait or hold.
   void retire(Seat& seat) {
@@ -85,13 +101,21 @@ class Stay {
   ObjectRecord& object;
 
  protected:
+  // The queue and all that is counted of it anew, from the tickets.
+  void rebuild();
+
   Region& region_;
+  ObjectIndex index_;
+  UnitSums* sums_ = nullptr;  // of the kinds that have them
 
  private:
-  ObjectIndex index_;
+  void count(const TicketRecord& ticket, TicketState state, int32_t change);
+  void find_first_waiting(const TicketRecord& from);
+
   Guard guard_;
   Ring ring_;
   bool ring_all_ = false;
+  bool told_ = false;  // somebody in the queue is to come
 };
 
 }  // namespace holdfast

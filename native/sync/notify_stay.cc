@@ -1,0 +1,101 @@
+#include "sync/notify_stay.h"
+
+#include "posix/fault.h"
+
+namespace holdfast {
+namespace {
+
+constexpr uint32_t kMaxDoublings = 6;
+
+// Whether the ticket was in the queue when the notification was made.
+bool waited_already(const TicketRecord& ticket, uint32_t too_late) {
+  return static_cast<int32_t>(static_cast<uint32_t>(ticket.seq) - too_late) < 0;
+}
+
+}  // namespace
+
+int32_t NotifyStay::notify(uint32_t role, uint32_t count) {
+  const int64_t now = monotonic_ns();
+  const auto too_late = static_cast<uint32_t>(object.next_seq);
+  uint32_t told = 0;
+  const auto tell_those = [&](TicketState in) {
+    return [&, in](TicketRecord& ticket) {
+      if (told == count) return false;
+      if (ticket.role != role || state_of(ticket) != in) return true;
+      ticket.units = too_late;
+      ticket.starved = 0;
+      wake(ticket, now);
+      HOLDFAST_POINT("notify.told");
+      ++told;
+      return true;
+    };
+  };
+  // next_to_tell() leaves out those who are about to be reaped as long as nobody is before them.
+  if (TicketRecord* first = count > 0 ? next_to_tell() : nullptr) {
+    queue.walk_from(first, tell_those(TicketState::Waiting));
+  }
+  if (told < count && object.passed != 0) queue.walk(tell_those(TicketState::Passed));
+  return static_cast<int32_t>(told);
+}
+
+TicketRecord* NotifyStay::another_for(const TicketRecord& notified) {
+  TicketRecord* other = nullptr;
+  TicketRecord* first = next_to_tell();
+  if (first == nullptr) return nullptr;
+  queue.walk_from(first, [&](TicketRecord& ticket) {
+    if (!waited_already(ticket, notified.units)) return false;
+    if (state_of(ticket) != TicketState::Waiting || ticket.role != notified.role) return true;
+    other = &ticket;
+    return false;
+  });
+  return other;
+}
+
+void NotifyStay::pass_on(int64_t* next_ns) {
+  const int64_t now = monotonic_ns();
+  uint32_t left = woken();
+  *next_ns = kNeverLapses;
+  queue.walk([&](TicketRecord& ticket) {
+    if (left == 0) return false;
+    if (state_of(ticket) != TicketState::Woken) return true;
+    --left;
+    TicketRecord* other = another_for(ticket);
+    if (other == nullptr) return true;
+    const uint32_t doublings = ticket.starved < kMaxDoublings ? ticket.starved : kMaxDoublings;
+    const int64_t patience = kLapseNs << doublings;
+    const int64_t age = now - ticket.told_ns;
+    int64_t due_ns = patience - age;
+    if (age < 0 || due_ns <= 0) {
+      other->units = ticket.units;
+      other->starved = ticket.starved + 1;
+      wake(*other, now);
+      HOLDFAST_POINT("notify.passing");
+      mark(ticket, TicketState::Passed);
+      due_ns = patience;
+    }
+    if (due_ns < *next_ns) *next_ns = due_ns;
+    return true;
+  });
+}
+
+bool NotifyStay::is_notified(TicketRecord& ticket) {
+  if (state_of(ticket) != TicketState::Passed) return state_of(ticket) == TicketState::Woken;
+  uint32_t left = woken();
+  TicketRecord* has_it = nullptr;
+  queue.walk([&](TicketRecord& other) {
+    if (left == 0 || has_it != nullptr) return false;
+    if (state_of(other) != TicketState::Woken) return true;
+    --left;
+    if (other.role == ticket.role && waited_already(ticket, other.units)) has_it = &other;
+    return true;
+  });
+  if (has_it == nullptr) return false;
+  ticket.units = has_it->units;
+  ticket.starved = has_it->starved;
+  mark(ticket, TicketState::Woken);
+  HOLDFAST_POINT("notify.taking-back");
+  mark(*has_it, TicketState::Waiting);
+  return true;
+}
+
+}  // namespace holdfast

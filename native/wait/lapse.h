@@ -1,0 +1,35 @@
+// Who was told to come and does not run holds up nobody: what it was told of goes on to the next.
+//
+// Every object counts who is Woken: told, and not come yet. A process that runs comes within much less than kLapseNs.
+// Else its ticket is Passed, keeps its place, and the next one is told (pass_on() of sync/attempt.h). That is done by
+//   - the keeper of the process that told it, which looks again after kLapseNs: it is blocked by no loop, and its
+//     process ran when it told;
+//   - whoever looks at the object for itself, as sync waiters and keepers with waits do some times a second: for
+//     where the teller was stopped or killed after it told.
+//
+// who does not run               what happens
+// ----------------------------   ---------------------------------------------------------------------------
+// the told one (busy, stopped)   Passed after kLapseNs; the next one is told
+// the told one dies              the same, or its reaper takes it out and tells the next
+// the teller                     somebody who waits looks for itself
+// the told and the teller        the same
+#pragma once
+
+#include "region/region.h"
+
+namespace holdfast {
+
+// The keeper's own.
+class LapseWatch {
+ public:
+  // Passes on what has lapsed of what this process has told. Returns in how many ns to look again; kNeverLapses: not
+  // before the keeper is rung.
+  int64_t look(Region& region);
+
+ private:
+  // While wakes are frequent it keeps looking, so that nobody has to ring it for each.
+  static constexpr int kIdleLooks = 8;
+  int idle_looks_ = 0;
+};
+
+}  // namespace holdfast
