@@ -97,7 +97,7 @@ export const Question = {
 /** How {@link Native.lockRelease} frees a lock. */
 export const Release = {
   Plain: 0,
-  /** Hand the lock to the head of the queue, and let nobody barge. */
+  /** Offer the lock to the first waiter that runs, and let nobody barge. */
   Fair: 1,
   /** `TakenAbandoned` was the outcome, and nobody was told: the next owner is. */
   Untold: 2,
