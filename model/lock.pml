@@ -37,7 +37,7 @@
 #endif
 
 #ifndef REAPERS
-#define REAPERS 1    /* 1 or 2 at a time, never two for the same dead agent */
+#define REAPERS 1    /* 1 or 2 at a time, also for the same dead agent: any of them may be slow, stopped, or die */
 #endif
 #define DIED  (N + REAPERS + 1)  /* the guard's holder is dead: what EOWNERDEAD says; the reapers come before */
 #define B(i)  (1 << (i))
@@ -60,7 +60,8 @@ byte rung = 255;     /* bit set: clear while the ticket's agent sleeps on its st
 
 byte dead;           /* bit set: its process is dead, and not yet reaped to the end */
 byte corpse;         /* bit set: its slot is not free yet. A slot is free a little before the reaping ends */
-byte reaping;        /* bit set: somebody holds the dead one's life mutex */
+byte retired;        /* bit set: the last store of its reaping under the guard */
+byte life[N + 1];    /* the generation of the slot's agent */
 byte stopped;        /* bit set: takes no step */
 bool slain;          /* a keeper died while it passed a wake on. Its process has a seat at the object: a reaper comes */
 
@@ -123,7 +124,7 @@ inline die() {
   deaths++;
   if :: guard == me -> guard = DIED :: else fi;
   if
-  :: me > N -> reaping = reaping & ~B(d); if :: d == 0 && (guard == DIED || bell != 0) -> slain = true :: else fi
+  :: me > N -> if :: d == 0 && (guard == DIED || bell != 0) -> slain = true :: else fi
   :: else ->
      dead = dead | B(me); corpse = corpse | B(me); rung = rung | B(me);
      if :: stopped & B(me) -> stopped = stopped & ~B(me); halted-- :: else fi;
@@ -406,7 +407,7 @@ asleep:
 #if STOPS > 0
 halt: /* A delay that ends is any interleaving; this one ends when nobody else can take a step any more, or is done. */
   if
-  :: d_step { done + halted == N && dead == 0 && reaping == 0 -> halted--; stopped = stopped & ~B(me) }; goto park
+  :: d_step { done + halted == N && dead == 0 -> halted--; stopped = stopped & ~B(me) }; goto park
   :: d_step { MAY_DIE -> die() }; goto died
   fi;
 #endif
@@ -499,7 +500,7 @@ next:
 
 died:
   if /* the slot is free: a new agent, whose ticket is a new one */
-  :: d_step { !(corpse & B(me)) && births < BIRTHS -> births++;
+  :: d_step { !(corpse & B(me)) && births < BIRTHS -> births++; life[me]++;
 #ifdef M_REUSE_EARLY
        set_state(me, NONE)
 #else
@@ -512,41 +513,39 @@ finished:
   if :: d_step { n = 0; done++ } fi  /* spin refuses a label on a d_step */
 }
 
-/* Whoever holds the dead one's life mutex. When it dies, another one begins again, from the start. */
-#define DUE (dead & ~reaping)
-inline take_up() {
-#ifdef M_REUSE_EARLY
-  corpse = corpse & ~B(d);
+/* Reaping needs no exclusion: each step is verified where it is made, and those that are not under the object's guard are
+ * under the registry's, so that they are one transition here. When a reaper dies, another one begins again. */
+#ifdef M_REAP_UNVERIFIED
+#define IS_DUE true
+#else
+#define IS_DUE ((dead & B(d)) && life[d] == n && !(retired & B(d)))
 #endif
-  reaping = reaping | B(d)
-}
+inline take_up(i) { d = i; n = life[i] }
 proctype Reaper(byte me) {
   byte n, t, bell, why, d; bool told, fair, was_woken;
 died:
   do
-  :: d_step { done == N && dead == 0 && reaping == 0 && !slain ->
-       assert(owner == 0 && cs == 0 && guard == 0 && !SOME(is_queued)); free_ok();
+  :: d_step { done == N && dead == 0 && !slain && guard == 0 ->
+       assert(owner == 0 && cs == 0 && !SOME(is_queued)); free_ok();
        assert(!must || A || U); assert(!A || due) }; break
 #if (STOPS > 0 || LAPSES > 0) && !defined(M_NO_LAPSE)
   :: SOME(lapsable) -> enter_guard(); pass_on(); leave_guard(); ring()  /* a keeper: it never waits for what its loops do */
   :: slain -> enter_guard(); leave_guard(); bell = MASK(to_ring); ring(); slain = false
 #endif
-  :: DUE != 0 ->
+  :: dead != 0 ->
      if
-     :: d_step { DUE & B(1) -> d = 1; take_up() }
-     :: d_step { DUE & B(2) -> d = 2; take_up() }
-     :: d_step { DUE & B(3) -> d = 3; take_up() }
-     :: d_step { DUE & B(4) -> d = 4; take_up() }
-     :: DUE == 0 -> goto died  /* another reaper was faster */
+     :: d_step { dead & B(1) -> take_up(1) }
+     :: d_step { dead & B(2) -> take_up(2) }
+     :: d_step { dead & B(3) -> take_up(3) }
+     :: d_step { dead & B(4) -> take_up(4) }
+     :: dead == 0 -> goto died  /* another reaper was faster */
      fi;
 #ifdef M_REUSE_EARLY
-     if
-     :: true ->
-#else
-     if
-     :: corpse & B(d) ->
+     STEP(corpse = corpse & ~B(d));
 #endif
-        enter_guard();
+     enter_guard();
+     if
+     :: IS_DUE ->
         if
         :: is_queued(d) ->
            STEP(set_state(d, NONE));                           /* reap.ticket */
@@ -554,10 +553,11 @@ died:
         :: else -> STEP(set_state(d, NONE))
         fi;
         abandon(d);
-        leave_guard(); ring();
-        STEP(corpse = corpse & ~B(d))                          /* reap.free-slot */
-     :: else                                                   /* the reaper before this one came so far */
+        STEP(retired = retired | B(d))                         /* reap.retired */
+     :: else                                                   /* another reaper came so far */
      fi;
+     leave_guard(); ring();
+     STEP(if :: (dead & B(d)) && life[d] == n && (retired & B(d)) -> corpse = corpse & ~B(d) :: else fi);  /* reap.free-slot */
 #ifndef M_NO_RERING
 #ifdef M_RERING_LISTED
      bell = MASK(to_ring) & linked;
@@ -568,7 +568,12 @@ died:
 #endif
      ring();
 #endif
-     if :: d_step { dead = dead & ~B(d); reaping = reaping & ~B(d); d = 0 } DIES fi                     /* reap.free-process */
+     /* reap.free-process: only then may the slot's next agent die in this model, and n may be stale */
+     if
+     :: d_step { if :: (dead & B(d)) && !(corpse & B(d)) && (retired & B(d)) && (life[d] == n || life[d] == n + 1) ->
+                       dead = dead & ~B(d); retired = retired & ~B(d) :: else fi; d = 0; n = 0 }
+     DIES
+     fi
   od
 }
 

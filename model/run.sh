@@ -89,7 +89,8 @@ echo 'Sound:'
 sound -DN=2 -DROUNDS=2 -DDEATHS=2 -DBIRTHS=1 -DGIVEUPS=2 -DFAIRS=1
 sound -DN=3 -DROUNDS=2 -DDEATHS=0 -DGIVEUPS=1 -DFAIRS=1
 sound -DN=3 -DROUNDS=1 -DDEATHS=1 -DBIRTHS=1 -DGIVEUPS=1
-sound -DN=3 -DROUNDS=1 -DDEATHS=2 -DREAPERS=2
+sound -DN=2 -DROUNDS=1 -DDEATHS=2 -DBIRTHS=1 -DREAPERS=2
+sound -DN=3 -DROUNDS=1 -DDEATHS=1 -DBIRTHS=1 -DREAPERS=2
 sound -DN=3 -DROUNDS=2 -DDEATHS=1
 sound -DN=3 -DROUNDS=1 -DDEATHS=1 -DUNLINKS=1
 sound -DN=2 -DROUNDS=2 -DDEATHS=1 -DSTOPS=1 -DLAPSES=2 -DFAIRS=1 -DGIVEUPS=1
@@ -114,6 +115,7 @@ fi
 
 echo 'Broken on purpose:'
 mutation owners    M_REUSE_EARLY         -DN=2 -DBIRTHS=1
+mutation owners    M_REAP_UNVERIFIED     -DN=2 -DBIRTHS=1 -DREAPERS=2
 mutation asleep    M_REUSE_EARLY         -DN=2 -DBIRTHS=1
 mutation asleep    M_NO_WAKE             -DN=2
 mutation asleep    M_K_STAYS             -DN=3

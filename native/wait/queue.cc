@@ -38,7 +38,10 @@ TicketIndex WaitQueue::index_of(const TicketRecord& ticket) const {
 }
 
 void WaitQueue::rebuild() {
-  object_.queue_head = object_.queue_tail = kNone;
+  // Sorted as it is found, by merging lists of equal length: [i] has 2^i tickets, or none. In no other memory than the
+  // tickets' own, and as quick for 40,000 of them in the wrong order as in the right one.
+  TicketIndex sorted[kSortedLists];
+  for (TicketIndex& list : sorted) list = kNone;
   const uint32_t count = Region::count(region_.header().tickets);
   for (TicketIndex index = 0; index < count; ++index) {
     TicketRecord* ticket = region_.ticket(index);
@@ -46,24 +49,43 @@ void WaitQueue::rebuild() {
     if (ticket == nullptr || ticket->agent.load(std::memory_order_acquire) == 0) continue;
     // Not a retired one: that is not the object's any more, whatever else it says.
     if (ticket->object.load(std::memory_order_relaxed) != index_ || !is_queued(*ticket)) continue;
-    insert_by_seq(index);
+    ticket->next = kNone;
     if (ticket->seq >= object_.next_seq) object_.next_seq = ticket->seq + 1;
+    TicketIndex carried = index;
+    size_t list = 0;
+    for (; list + 1 < kSortedLists && sorted[list] != kNone; ++list) {
+      carried = merge(sorted[list], carried);
+      sorted[list] = kNone;
+    }
+    sorted[list] = carried;
+  }
+  TicketIndex all = kNone;
+  for (const TicketIndex list : sorted) all = merge(list, all);
+  object_.queue_head = object_.queue_tail = kNone;
+  for (uint32_t left = count; all != kNone && left > 0; --left) {
+    const TicketRecord* ticket = region_.ticket(all);
+    if (ticket == nullptr) return;
+    const TicketIndex next = ticket->next;
+    append(all);
+    all = next;
   }
 }
 
-void WaitQueue::insert_by_seq(TicketIndex index) {
-  TicketRecord& ticket = *region_.ticket(index);
-  TicketIndex after = object_.queue_tail;
-  TicketRecord* before_me = region_.ticket(after);
-  while (before_me != nullptr && before_me->seq > ticket.seq) {
-    after = before_me->previous;
-    before_me = region_.ticket(after);
+// Two lists in seq order, linked by `next` alone, become one.
+TicketIndex WaitQueue::merge(TicketIndex a, TicketIndex b) {
+  TicketIndex first = kNone;
+  TicketIndex* end = &first;
+  for (uint32_t left = Region::count(region_.header().tickets); left > 0; --left) {
+    TicketRecord* of_a = region_.ticket(a);
+    TicketRecord* of_b = region_.ticket(b);
+    if (of_a == nullptr || of_b == nullptr) break;
+    const bool takes_a = of_a->seq < of_b->seq;
+    *end = takes_a ? a : b;
+    end = takes_a ? &of_a->next : &of_b->next;
+    (takes_a ? a : b) = *end;
   }
-  ticket.previous = before_me != nullptr ? after : kNone;
-  ticket.next = before_me != nullptr ? before_me->next : object_.queue_head;
-  TicketRecord* next = region_.ticket(ticket.next);
-  (before_me != nullptr ? before_me->next : object_.queue_head) = index;
-  (next != nullptr ? next->previous : object_.queue_tail) = index;
+  *end = a != kNone ? a : b;
+  return first;
 }
 
 }  // namespace holdfast

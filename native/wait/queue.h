@@ -77,7 +77,9 @@ class WaitQueue {
   }
 
  private:
-  void insert_by_seq(TicketIndex index);
+  // Of a table of tickets that is full: 2^23 are the most.
+  static constexpr size_t kSortedLists = 24;
+  TicketIndex merge(TicketIndex a, TicketIndex b);
 
   Region& region_;
   ObjectRecord& object_;
