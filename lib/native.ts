@@ -284,10 +284,11 @@ export interface Native {
   /** Who holds the lock: `[pid, threadId, heldForMs]`, `null` where nobody does, or a status. */
   lockHolder(handle: number): [pid: number, threadId: number, heldForMs: number] | null | number;
 
-  // The bare objects of holdfast/posix, which need no region. `create`: 0 never, 1 if missing, 2 exclusively.
+  // The bare objects of holdfast/posix, which need no region. `how`: make it 0 never, 1 if missing, 2 exclusively; + 4: open
+  // one that another user made, too.
 
   /** `sem_open`. @returns a handle of {@link posixClose} and the functions below */
-  semaphoreOpen(name: string, create: number, mode: number, initial: number): number;
+  semaphoreOpen(name: string, how: number, mode: number, initial: number): number;
   semaphorePost(handle: number): number;
   /** @returns `Taken` or `TimedOut` */
   semaphoreTryWait(handle: number): number;
@@ -295,7 +296,8 @@ export interface Native {
   semaphoreWait(handle: number, deadlineMs: number): number;
   semaphoreValue(handle: number): number;
 
-  mutexOpen(name: string, create: number, mode: number): number;
+  /** `KindMismatch`: it is no robust, process-shared mutex. */
+  mutexOpen(name: string, how: number, mode: number): number;
   /** @returns `Taken`, `TakenAbandoned` (its owner died) or `TimedOut` (somebody has it) */
   mutexTryLock(handle: number): number;
   /** The same, blocking for about 60 ms at most; `Pending`: call again. `Deadlock`: this thread has it. */
@@ -304,7 +306,7 @@ export interface Native {
   /** `BadArgument`: no owner has died. */
   mutexConsistent(handle: number): number;
 
-  sharedMemoryOpen(name: string, create: number, mode: number, bytes: number): number;
+  sharedMemoryOpen(name: string, how: number, mode: number, bytes: number): number;
   /** All of it. The buffer may outlive the handle. */
   sharedMemoryBuffer(handle: number): ArrayBuffer | number;
 

@@ -63,7 +63,8 @@ byte corpse;         /* bit set: its slot is not free yet. A slot is free a litt
 byte retired;        /* bit set: the last store of its reaping under the guard */
 byte life[N + 1];    /* the generation of the slot's agent */
 byte stopped;        /* bit set: takes no step */
-bool slain;          /* a keeper died while it passed a wake on. Its process has a seat at the object: a reaper comes */
+bool slain;          /* a keeper died in here, or before it rang: its reaper comes if it had a seat here, else who waits
+                      * looks for itself some times a second */
 
 /* Ghosts */
 byte cs;             /* who is in the critical section */
@@ -124,7 +125,7 @@ inline die() {
   deaths++;
   if :: guard == me -> guard = DIED :: else fi;
   if
-  :: me > N -> if :: d == 0 && (guard == DIED || bell != 0) -> slain = true :: else fi
+  :: me > N -> if :: guard == DIED || bell != 0 -> slain = true :: else fi
   :: else ->
      dead = dead | B(me); corpse = corpse | B(me); rung = rung | B(me);
      if :: stopped & B(me) -> stopped = stopped & ~B(me); halted-- :: else fi;
@@ -530,8 +531,8 @@ died:
        assert(!must || A || U); assert(!A || due) }; break
 #if (STOPS > 0 || LAPSES > 0) && !defined(M_NO_LAPSE)
   :: SOME(lapsable) -> enter_guard(); pass_on(); leave_guard(); ring()  /* a keeper: it never waits for what its loops do */
-  :: slain -> enter_guard(); leave_guard(); bell = MASK(to_ring); ring(); slain = false
 #endif
+  :: slain -> enter_guard(); leave_guard(); bell = MASK(to_ring); ring(); slain = false
   :: dead != 0 ->
      if
      :: d_step { dead & B(1) -> take_up(1) }

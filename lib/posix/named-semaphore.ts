@@ -165,15 +165,15 @@ export class NamedSemaphore implements Disposable {
    * Opens it, as `sem_open` does. Does not block.
    *
    * @param name - `/` and up to 250 bytes without another one
-   * @param options - `create` (default `true`), `exclusive`, `initial` (default 0) and `mode` (default `0o600`, from
-   *   which the umask may take bits) of a new one
+   * @param options - `create` (default `true`), `exclusive`, `allowOtherOwner`, `initial` (default 0) and `mode` (default
+   *   `0o600`, from which the umask may take bits) of a new one
    * @throws HoldfastError `ERR_HOLDFAST_NOT_FOUND`, `ERR_HOLDFAST_EXISTS`, `ERR_HOLDFAST_SYSTEM`
    * @throws RegionError `ERR_HOLDFAST_REGION_ACCESS`, `ERR_HOLDFAST_NO_SPACE`
    * @throws TypeError, RangeError `ERR_HOLDFAST_INVALID_ARGUMENT`
    */
   constructor(name: string, options?: NamedSemaphoreOptions) {
     checkPosixName(name);
-    const { create, mode } = opening(options, 'new NamedSemaphore()', ['initial']);
+    const { how, mode } = opening(options, 'new NamedSemaphore()', ['initial']);
     const initial = options?.initial ?? 0;
     if (typeof initial !== 'number') {
       throw invalidType(`"initial" must be a number, not ${shown(initial)}`);
@@ -182,7 +182,7 @@ export class NamedSemaphore implements Disposable {
       throw invalidRange(`"initial" must be an integer from 0 to 2^31-1, not ${shown(initial)}`);
     }
     this.name = name;
-    const handle = native.semaphoreOpen(name, create, mode, initial);
+    const handle = native.semaphoreOpen(name, how, mode, initial);
     this.#opened = new Opened('NamedSemaphore', name, handle);
     this.#waits = new Waits(this.#opened);
   }

@@ -19,19 +19,28 @@ export interface PosixOptions {
   exclusive?: boolean | undefined;
   /** Permissions of a new one. Default: `0o600`. */
   mode?: number | undefined;
+  /**
+   * Open it although another user made it. Default: `false`: what neither this user nor root made is refused with
+   * `ERR_HOLDFAST_REGION_ACCESS`, since any user may take a name in `/dev/shm` first.
+   */
+  allowOtherOwner?: boolean | undefined;
 }
 
 /** As `native/posix/named_mutex.h` has it. */
 const Create = { Never: 0, IfMissing: 1, Exclusively: 2 } as const;
 
-const KEYS = ['create', 'exclusive', 'mode'];
+/** Added to it, as `native/binding/posix.cc` has it. */
+const ANY_OWNER = 4;
+
+const KEYS = ['create', 'exclusive', 'mode', 'allowOtherOwner'];
 
 /** glibc's limit for semaphores, whose files are called `sem.NAME`. */
 const NAME_BYTES = 251;
 
 /** @internal */
 export interface Opening {
-  readonly create: number;
+  /** What to make, and whose to open. */
+  readonly how: number;
   readonly mode: number;
 }
 
@@ -42,9 +51,10 @@ export function opening(
   moreKeys: readonly string[] = [],
 ): Opening {
   checkOptions(options, [...KEYS, ...moreKeys], where);
-  const { create = true, exclusive = false, mode = 0o600 } = options ?? {};
+  const { create = true, exclusive = false, mode = 0o600, allowOtherOwner = false } = options ?? {};
   checkBoolean(create, '"create"');
   checkBoolean(exclusive, '"exclusive"');
+  checkBoolean(allowOtherOwner, '"allowOtherOwner"');
   if (typeof mode !== 'number') {
     throw invalidType(`"mode" must be a number such as 0o600, not ${shown(mode)}`);
   }
@@ -54,8 +64,14 @@ export function opening(
   if (exclusive && !create) {
     throw invalidRange('"exclusive" needs "create": it makes the object, or fails');
   }
-  const wanted = exclusive ? Create.Exclusively : Create.IfMissing;
-  return { create: create ? wanted : Create.Never, mode };
+  const made = exclusive ? Create.Exclusively : Create.IfMissing;
+  const how = (create ? made : Create.Never) + (allowOtherOwner ? ANY_OWNER : 0);
+  return { how, mode };
+}
+
+/** The same, where nothing is to be made. @internal */
+export function ofExisting({ how, mode }: Opening): Opening {
+  return { how: Create.Never + (how & ANY_OWNER), mode };
 }
 
 /** Checks a name as POSIX has it: a slash, and then no more of them. @internal */
@@ -83,6 +99,13 @@ export class Opened {
       throw new RegionError(
         `cannot open ${this.title}: its file is too short`,
         'ERR_HOLDFAST_REGION_CORRUPT',
+      );
+    }
+    if (handle === Status.Access) {
+      throw new RegionError(
+        `cannot open ${this.title}: its permissions are not for this user, or another user made it ` +
+          'and the option "allowOtherOwner" is not set',
+        'ERR_HOLDFAST_REGION_ACCESS',
       );
     }
     if (handle < 0) throw statusError(handle, `cannot open ${this.title}`, native.detail());

@@ -1,5 +1,5 @@
 /** A robust mutex as pthreads has it. */
-import { type AcquireSyncOptions, syncTimeout } from '../arguments.js';
+import { type AcquireSyncOptions, quoted, syncTimeout } from '../arguments.js';
 import { DeadlockError, HoldfastError, NotHeldError, TimeoutError } from '../errors.js';
 import { native, Outcome, Status } from '../native.js';
 import {
@@ -51,20 +51,31 @@ export class RobustMutex implements Disposable {
    * Opens it. A new one is a mutex before it has its name, so nobody ever sees a half-made one; a C program that makes
    * it should do likewise, or make it before this runs. Does not block.
    *
-   * What is there is taken for a mutex of this machine's C library: glibc's and musl's differ.
+   * What is there must be a mutex of this machine's C library (glibc's and musl's differ), robust and process-shared; of
+   * whatever type. It is told by the bytes in which those attributes show.
    *
    * @param name - of the shared memory: `/` and up to 250 bytes without another one
-   * @param options - `create` (default `true`), `exclusive`, and `mode` (default `0o600`) of a new one
+   * @param options - `create` (default `true`), `exclusive`, `allowOtherOwner`, and `mode` (default `0o600`) of a new
+   *   one
    * @throws HoldfastError `ERR_HOLDFAST_NOT_FOUND`, `ERR_HOLDFAST_EXISTS`, `ERR_HOLDFAST_SYSTEM`
+   * @throws HoldfastError `ERR_HOLDFAST_KIND_MISMATCH`: what is there is no such mutex, or not yet
    * @throws RegionError `ERR_HOLDFAST_REGION_CORRUPT`: too short for a mutex
    * @throws RegionError `ERR_HOLDFAST_REGION_ACCESS`, `ERR_HOLDFAST_NO_SPACE`
    * @throws TypeError, RangeError `ERR_HOLDFAST_INVALID_ARGUMENT`
    */
   constructor(name: string, options?: PosixOptions) {
     checkPosixName(name);
-    const { create, mode } = opening(options, 'new RobustMutex()');
+    const { how, mode } = opening(options, 'new RobustMutex()');
     this.name = name;
-    this.#opened = new Opened('RobustMutex', name, native.mutexOpen(name, create, mode));
+    const handle = native.mutexOpen(name, how, mode);
+    if (handle === Status.KindMismatch) {
+      throw new HoldfastError(
+        `cannot open RobustMutex ${quoted(name)}: what is there is no robust, process-shared mutex ` +
+          'of this C library, or is not initialized yet',
+        'ERR_HOLDFAST_KIND_MISMATCH',
+      );
+    }
+    this.#opened = new Opened('RobustMutex', name, handle);
   }
 
   /**

@@ -6,6 +6,7 @@ import { statusError } from '../status.js';
 import {
   checkPosixName,
   Opened,
+  ofExisting,
   opening,
   type PosixOptions,
   Unlink,
@@ -41,7 +42,8 @@ export class SharedMemory implements Disposable {
    * Opens it. A new one has all its memory reserved before it has its name, and is zero. Does not block.
    *
    * @param name - `/` and up to 250 bytes without another one
-   * @param options - `size`; `create` (default `true`), `exclusive`, and `mode` (default `0o600`) of a new one
+   * @param options - `size`; `create` (default `true`), `exclusive`, `allowOtherOwner`, and `mode` (default `0o600`) of a
+   *   new one
    * @throws HoldfastError `ERR_HOLDFAST_NOT_FOUND`, `ERR_HOLDFAST_EXISTS`, `ERR_HOLDFAST_SYSTEM`
    * @throws RegionError `ERR_HOLDFAST_NO_SPACE`: `/dev/shm` cannot hold it, nothing was made
    * @throws RegionError `ERR_HOLDFAST_REGION_CORRUPT`: it exists, and is smaller than `size`
@@ -54,12 +56,12 @@ export class SharedMemory implements Disposable {
     const size = options?.size;
     checkSize(size);
     // Without a size there is nothing to make, and what exists may have any.
-    const create = size === undefined ? 0 : wanted.create;
+    const { how, mode } = size === undefined ? ofExisting(wanted) : wanted;
     if (size === undefined && options?.exclusive) {
       throw invalidRange('"exclusive" needs "size": it makes the memory, or fails');
     }
     this.name = name;
-    const handle = native.sharedMemoryOpen(name, create, wanted.mode, size ?? 1);
+    const handle = native.sharedMemoryOpen(name, how, mode, size ?? 1);
     if (handle === Status.NotFound && size === undefined && options?.create !== false) {
       throw statusError(handle, `cannot open SharedMemory ${shown(name)}`, '"size" would make it');
     }

@@ -83,6 +83,9 @@ Status Environment::open(const std::string& name, Kind kind, Registry::OpenOptio
   if (!options.create) settle_deaths(region());
   if (const Status status = Registry(region()).open(agent_, name, kind, options, &seat, &detail);
       status != Status::Ok) {
+    if (status == Status::System && errno == EBADF) {
+      detail = "other code of this process has closed the descriptor of its shared memory";
+    }
     return status;
   }
   const auto known = handle_of_.find(seat.object_index);
@@ -102,7 +105,8 @@ Status Environment::open_memory(const std::string& name, Kind kind, MemoryOption
   std::memcpy(&options.common.value, options.initial.data(),
               std::min(options.initial.size(), sizeof options.common.value));
   if (kind == Kind::SharedValue) return open(name, kind, options.common, index);
-  for (;;) {
+  constexpr int kAttempts = 100;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
     UnnamedFile data;
     options.common.data = nullptr;
     if (agent_ != 0 && options.common.create && !Registry(region()).knows(name)) {
@@ -118,11 +122,17 @@ Status Environment::open_memory(const std::string& name, Kind kind, MemoryOption
     static_cast<void>(close(*index));
     if (status != Status::NotFound || !options.common.create) return status;
   }
+  detail = "again and again, while it was opened";
+  return Status::Unlinked;
 }
 
 Status Environment::make_memory(UnnamedFile& data, const MemoryOptions& options) {
   const uint64_t bytes = data_bytes(options.common.parameters);
   if (const Status status = data.make(region().mode(), bytes); status != Status::Ok) return status;
+  if (!data.is_admitted(region().owner(), region().mode())) {
+    detail = "this process has other ids than when it joined";
+    return Status::Access;
+  }
   if (options.initial.empty()) return Status::Ok;
   if (options.initial.size() > bytes) return Status::BadArgument;
   std::shared_ptr<Mapping> memory;
@@ -131,20 +141,29 @@ Status Environment::make_memory(UnnamedFile& data, const MemoryOptions& options)
   return Status::Ok;
 }
 
-// NotFound: the object is over, whether or not it was before.
+// NotFound: the object is over, whether or not it was before. What only this process cannot open is its own error.
 Status Environment::map_memory(Handle& open) {
   if (open.memory != nullptr) return Status::Ok;
   const ObjectRecord& object = *open.seat.object;
   if (element_bytes(object.parameters.first) == 0) return Status::Corrupt;
   const std::string file = data_file_name(region(), open.seat.object_index, object.generation);
-  const Status status = Mapping::open(file, {data_bytes(object.parameters), true}, &open.memory);
-  if (status == Status::NotFound) {
-    // Unlinked just now; or its file was removed by hand, and then its users must not go on without us.
-    static_cast<void>(unlink_object(region(), open.seat));
-    Registry(region()).unlink(open.seat.object_index);
-  } else if (status != Status::Ok) {
-    detail = "/dev/shm" + file;
+  const auto admits = [this](const struct stat& found) {
+    return region().owner().admits(found, region().mode());
+  };
+  const Status status = Mapping::open(file, {data_bytes(object.parameters), admits}, &open.memory);
+  if (status == Status::Ok) return status;
+  const int error = errno;
+  detail = kShmFolder + file;
+  if (status == Status::System) detail += std::string(": ") + std::strerror(error);
+  if (status != Status::NotFound) return status;
+  if (!data_file_is_gone(region(), open.seat.object_index, object.generation)) {
+    if (!region().has_its_name()) return Status::Gone;
+    detail += ": it is not in this process' /dev/shm";
+    return Status::System;
   }
+  // Unlinked just now; or its file was removed by hand, and then its users must not go on without us.
+  static_cast<void>(unlink_object(region(), open.seat));
+  Registry(region()).unlink(open.seat.object_index);
   return status;
 }
 

@@ -33,18 +33,26 @@ napi_value report(napi_env env, Environment& environment, Status status) {
   return to_js(env, status);
 }
 
+// In the second argument, beside what is to be made.
+constexpr uint32_t kFlagAnyOwner = 4;
+
 struct Wanted {
   std::string name;
-  uint32_t create = 0;
-  uint32_t mode = 0;
+  OpenFile how;
 };
 
 template <size_t kCount>
 bool read(const Arguments<kCount>& arguments, Wanted* out) {
-  return arguments.environment() != nullptr && arguments.string(0, &out->name) &&
-         arguments.integer(1, &out->create) &&
-         out->create <= static_cast<uint32_t>(CreateFile::Exclusively) &&
-         arguments.integer(2, &out->mode);
+  uint32_t how = 0;
+  uint32_t mode = 0;
+  if (arguments.environment() == nullptr || !arguments.string(0, &out->name) ||
+      !arguments.integer(1, &how) || !arguments.integer(2, &mode)) {
+    return false;
+  }
+  const uint32_t create = how & ~kFlagAnyOwner;
+  if (create > static_cast<uint32_t>(CreateFile::Exclusively)) return false;
+  out->how = {static_cast<CreateFile>(create), mode, (how & kFlagAnyOwner) != 0};
+  return true;
 }
 
 napi_value to_js(napi_env env, NamedMutex::Result result) {
@@ -75,9 +83,11 @@ napi_value semaphore_open(napi_env env, napi_callback_info info) {
     return to_js(env, Status::BadArgument);
   }
   auto semaphore = std::make_unique<NamedSemaphore>();
-  const Status status =
-      semaphore->open(wanted.name.c_str(), static_cast<NamedSemaphore::Create>(wanted.create),
-                      wanted.mode, initial);
+  const auto create = static_cast<NamedSemaphore::Create>(wanted.how.create);
+  const char* name = wanted.name.c_str();
+  const Status status = wanted.how.any_owner
+                            ? semaphore->open(name, create, wanted.how.mode, initial)
+                            : semaphore->open_trusted(name, create, wanted.how.mode, initial);
   if (status != Status::Ok) return report(env, *arguments.environment(), status);
   return to_js(env, static_cast<int32_t>(arguments.environment()->posix.add(std::move(semaphore))));
 }
@@ -126,10 +136,9 @@ napi_value mutex_open(napi_env env, napi_callback_info info) {
   Wanted wanted;
   if (!read(arguments, &wanted)) return to_js(env, Status::BadArgument);
   NamedMutex mutex;
-  const Status status =
-      mutex.open(wanted.name, static_cast<CreateFile>(wanted.create), wanted.mode);
+  const Status status = mutex.open(wanted.name, wanted.how);
   if (status != Status::Ok) return report(env, *arguments.environment(), status);
-  return to_js(env, static_cast<int32_t>(arguments.environment()->posix.add(mutex)));
+  return to_js(env, static_cast<int32_t>(arguments.environment()->posix.add(std::move(mutex))));
 }
 
 napi_value mutex_try_lock(napi_env env, napi_callback_info info) {
@@ -174,8 +183,8 @@ napi_value shared_memory_open(napi_env env, napi_callback_info info) {
     return to_js(env, Status::BadArgument);
   }
   std::shared_ptr<Mapping> memory;
-  const Status status = open_shared_memory(wanted.name, static_cast<CreateFile>(wanted.create),
-                                           wanted.mode, static_cast<uint64_t>(bytes), &memory);
+  const Status status =
+      open_shared_memory(wanted.name, wanted.how, static_cast<uint64_t>(bytes), &memory);
   if (status != Status::Ok) return report(env, *arguments.environment(), status);
   return to_js(env, static_cast<int32_t>(arguments.environment()->posix.add(std::move(memory))));
 }

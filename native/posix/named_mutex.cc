@@ -19,49 +19,91 @@ uint64_t this_thread() {
 
 // `fill` makes a new file's contents right before anybody sees it.
 template <typename Fill>
-Status open_or_make(const std::string& name, CreateFile create, mode_t mode, uint64_t bytes,
+Status open_or_make(const std::string& name, const OpenFile& how, uint64_t bytes,
                     std::shared_ptr<Mapping>* out, Fill fill) {
-  for (;;) {
-    if (create != CreateFile::Exclusively) {
-      const Status status = Mapping::open(name, {bytes, false}, out);
-      if (status != Status::NotFound || create == CreateFile::Never) return status;
+  Mapping::Wanted wanted{.least_bytes = bytes};
+  if (!how.any_owner) wanted.admits = is_of_trusted_owner;
+  constexpr int kAttempts = 100;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    if (how.create != CreateFile::Exclusively) {
+      const Status status = Mapping::open(name, wanted, out);
+      if (status != Status::NotFound || how.create == CreateFile::Never) return status;
     }
     UnnamedFile file;
-    if (const Status status = file.make(mode, bytes); status != Status::Ok) return status;
+    if (const Status status = file.make(how.mode, bytes); status != Status::Ok) return status;
     if (const Status status = file.map(out); status != Status::Ok) return status;
     if (!fill(**out)) return Status::System;
     const Status status = file.publish(name);
     // Another one was faster: then theirs is it, unless ours was to be the only one.
-    if (status != Status::Exists || create == CreateFile::Exclusively) return status;
+    if (status != Status::Exists || how.create == CreateFile::Exclusively) return status;
   }
+  errno = EAGAIN;  // made and removed all the time
+  return Status::System;
 }
 
 }  // namespace
 
-Status NamedMutex::open(const std::string& name, CreateFile create, mode_t mode) {
+struct NamedMutex::All {
+  std::mutex mutex;
+  std::vector<Known*> known;  // mutex
+};
+
+// Never destroyed: threads may outlive static objects.
+NamedMutex::All& NamedMutex::all() {
+  static All& all = *new All;
+  return all;
+}
+
+NamedMutex::NamedMutex(NamedMutex&& other) noexcept
+    : known_(std::exchange(other.known_, nullptr)) {}
+
+NamedMutex& NamedMutex::operator=(NamedMutex&& other) noexcept {
+  if (this != &other) {
+    close();
+    known_ = std::exchange(other.known_, nullptr);
+  }
+  return *this;
+}
+
+Status NamedMutex::open(const std::string& name, const OpenFile& how) {
+  close();
   std::shared_ptr<Mapping> memory;
   const auto init = [](Mapping& fresh) {
     return reinterpret_cast<RobustMutex*>(fresh.base())->init();
   };
-  if (const Status status = open_or_make(name, create, mode, sizeof(RobustMutex), &memory, init);
+  if (const Status status = open_or_make(name, how, sizeof(RobustMutex), &memory, init);
       status != Status::Ok) {
     return status;
   }
+  if (!reinterpret_cast<const RobustMutex*>(memory->base())->is_one()) return Status::KindMismatch;
   known_ = known(std::move(memory));
   return Status::Ok;
 }
 
 NamedMutex::Known* NamedMutex::known(std::shared_ptr<Mapping> memory) {
-  static std::mutex& mutex = *new std::mutex;
-  static auto& all = *new std::vector<Known*>;  // mutex; never destroyed, nor is what is in it
-  const std::lock_guard lock(mutex);
-  for (Known* one : all) {
-    if (one->memory->is_same_file(*memory)) return one;
+  const std::lock_guard lock(all().mutex);
+  for (Known* one : all().known) {
+    if (!one->memory->is_same_file(*memory)) continue;
+    ++one->opens;
+    return one;
   }
   auto* one = new Known;
   one->memory = std::move(memory);
-  all.push_back(one);
+  one->opens = 1;
+  all().known.push_back(one);
   return one;
+}
+
+void NamedMutex::close() {
+  Known* mine = std::exchange(known_, nullptr);
+  if (mine == nullptr) return;
+  {
+    const std::lock_guard lock(all().mutex);
+    // relaxed: a holder that is not this thread has it open, or has ended
+    if (--mine->opens > 0 || mine->holder.load(std::memory_order_relaxed) != 0) return;
+    std::erase(all().known, mine);
+  }
+  delete mine;
 }
 
 NamedMutex::Result NamedMutex::lock(Deadline deadline) {
@@ -108,9 +150,9 @@ bool NamedMutex::is_held_by_this_thread() const {
   return known_ != nullptr && known_->holder.load(std::memory_order_relaxed) == this_thread();
 }
 
-Status open_shared_memory(const std::string& name, CreateFile create, mode_t mode, uint64_t bytes,
+Status open_shared_memory(const std::string& name, const OpenFile& how, uint64_t bytes,
                           std::shared_ptr<Mapping>* out) {
-  return open_or_make(name, create, mode, bytes, out, [](Mapping&) { return true; });
+  return open_or_make(name, how, bytes, out, [](Mapping&) { return true; });
 }
 
 Status unlink_shared_memory(const std::string& name) {

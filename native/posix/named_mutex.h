@@ -21,12 +21,24 @@ namespace holdfast {
 
 enum class CreateFile : uint8_t { Never = 0, IfMissing = 1, Exclusively = 2 };
 
+struct OpenFile {
+  CreateFile create = CreateFile::IfMissing;
+  mode_t mode = 0600;      // of a new one
+  bool any_owner = false;  // else Access for one that is neither this user's nor root's
+};
+
 class NamedMutex {
  public:
   NamedMutex() = default;
+  NamedMutex(const NamedMutex&) = delete;
+  NamedMutex& operator=(const NamedMutex&) = delete;
+  NamedMutex(NamedMutex&& other) noexcept;
+  NamedMutex& operator=(NamedMutex&& other) noexcept;
+  ~NamedMutex() { close(); }
 
-  // A new one is whole before it has its name. Corrupt: the file is too short for a mutex.
-  Status open(const std::string& name, CreateFile create, mode_t mode);
+  // A new one is whole before it has its name. Corrupt: the file is too short for a mutex. KindMismatch: it is none
+  // that is robust and process-shared.
+  Status open(const std::string& name, const OpenFile& how);
 
   // Blocks this thread until the deadline: Held, OwnerDied, TimedOut, NotRecoverable, Deadlock (this thread has it).
   enum class Result : uint8_t { Held, OwnerDied, TimedOut, NotRecoverable, Deadlock, Failed };
@@ -40,21 +52,31 @@ class NamedMutex {
   [[nodiscard]] bool is_held_by_this_thread() const;
 
  private:
-  // One for each mutex that this process has ever opened. Never unmapped: the kernel may write to a mutex at the
-  // death of a thread that has just unlocked it, and walks from one held mutex to the next.
+  // One for each mutex that this process has open, mapped once: a thread's robust list has addresses.
+  //
+  // The kernel reads and writes a mutex at the end of a thread that has it on its list, or in list_op_pending: libc has
+  // it there from before it locks or unlocks until after. Both are over when a call has returned to the thread that
+  // made it, except for a mutex that the thread holds. So what nobody has open (each thread closes its own, and is in
+  // no call then) is unmapped unless it is held; what was closed while it was held, as by a worker that ends, stays
+  // until a thread of this process has opened, locked and unlocked it again. A killed thread takes its process along:
+  // nobody is left to unmap anything then.
   struct Known {
     std::shared_ptr<Mapping> memory;
-    std::atomic<uint64_t> holder{0};  // the holder's id where it is a thread of ours
+    uint32_t opens = 0;               // how many NamedMutex have it; the mutex of all()
+    std::atomic<uint64_t> holder{0};  // by the holder: its id, where it is a thread of ours
     RobustMutex& mutex() { return *reinterpret_cast<RobustMutex*>(memory->base()); }
   };
+  struct All;
+  static All& all();
   static Known* known(std::shared_ptr<Mapping> memory);
+  void close();
   Result note(RobustMutex::Lock taken);
 
   Known* known_ = nullptr;
 };
 
 // A file with `bytes` of shared memory under `name`. `least_bytes` holds for one that exists.
-Status open_shared_memory(const std::string& name, CreateFile create, mode_t mode, uint64_t bytes,
+Status open_shared_memory(const std::string& name, const OpenFile& how, uint64_t bytes,
                           std::shared_ptr<Mapping>* out);
 
 Status unlink_shared_memory(const std::string& name);

@@ -3,6 +3,9 @@
 #include <fcntl.h>
 
 #include <cerrno>
+#include <string>
+
+#include "posix/shm.h"
 
 namespace holdfast {
 namespace {
@@ -28,6 +31,20 @@ Status status_of_errno() {
     default:
       return Status::System;
   }
+}
+
+#if defined(__GLIBC__)
+constexpr char kPrefix[] = "/sem.";
+#else
+constexpr char kPrefix[] = "/";
+#endif
+
+// Where there is none there is nobody to mistrust.
+bool has_trusted_owner(const char* name) {
+  struct stat file{};
+  return name[0] != '/' ||
+         ::lstat((std::string(kShmFolder) + kPrefix + (name + 1)).c_str(), &file) != 0 ||
+         is_of_trusted_owner(file);
 }
 
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 30)
@@ -65,6 +82,15 @@ Status NamedSemaphore::open(const char* name, Create create, mode_t mode, unsign
   return semaphore_ == SEM_FAILED ? status_of_errno() : Status::Ok;
 }
 
+Status NamedSemaphore::open_trusted(const char* name, Create create, mode_t mode,
+                                    unsigned initial) {
+  if (!has_trusted_owner(name)) return Status::Access;
+  const Status status = open(name, create, mode, initial);
+  if (status != Status::Ok || has_trusted_owner(name)) return status;
+  close();
+  return Status::Access;
+}
+
 Status NamedSemaphore::post() {
   if (semaphore_ == SEM_FAILED) return Status::BadHandle;
   return ::sem_post(semaphore_) == 0 ? Status::Ok : status_of_errno();
@@ -72,11 +98,7 @@ Status NamedSemaphore::post() {
 
 Status NamedSemaphore::try_wait() {
   if (semaphore_ == SEM_FAILED) return Status::BadHandle;
-  int result;
-  do {
-    result = ::sem_trywait(semaphore_);
-  } while (result != 0 && errno == EINTR);
-  return result == 0 ? Status::Ok : status_of_errno();
+  return ::sem_trywait(semaphore_) == 0 ? Status::Ok : status_of_errno();
 }
 
 Status NamedSemaphore::wait(Deadline deadline) {

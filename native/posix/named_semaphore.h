@@ -21,6 +21,9 @@ class NamedSemaphore {
 
   // `name` is "/something", without a second slash.
   Status open(const char* name, Create create, mode_t mode, unsigned initial);
+  // The same; Access for one that is neither this user's nor root's. By its name, before and after, as sem_open shows
+  // no file.
+  Status open_trusted(const char* name, Create create, mode_t mode, unsigned initial);
   Status post();
   Status try_wait();  // TimedOut: the value is 0
   // Blocks this thread; TimedOut when the deadline passes first.

@@ -4,7 +4,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <vector>
 
 namespace holdfast {
 namespace {
@@ -26,7 +28,75 @@ RobustMutex::Lock lock_of(int error) {
   }
 }
 
+struct Attributes {
+  int shared;
+  int robust;
+  int type;
+  int protocol;
+};
+
+// No type was asked for: glibc tells the normal one from it.
+constexpr int kAnyType = -1;
+
+struct Made {
+  alignas(pthread_mutex_t) std::array<unsigned char, sizeof(pthread_mutex_t)> bytes;
+  bool fits;  // is robust and process-shared
+};
+
+bool make(const Attributes& wanted, Made* out) {
+  pthread_mutexattr_t attributes;
+  if (pthread_mutexattr_init(&attributes) != 0) return false;
+  const bool ok =
+      pthread_mutexattr_setpshared(&attributes, wanted.shared) == 0 &&
+      pthread_mutexattr_setrobust(&attributes, wanted.robust) == 0 &&
+      (wanted.type == kAnyType || pthread_mutexattr_settype(&attributes, wanted.type) == 0) &&
+      pthread_mutexattr_setprotocol(&attributes, wanted.protocol) == 0 &&
+      pthread_mutex_init(reinterpret_cast<pthread_mutex_t*>(out->bytes.data()), &attributes) == 0;
+  pthread_mutexattr_destroy(&attributes);
+  out->fits = wanted.shared == PTHREAD_PROCESS_SHARED && wanted.robust == PTHREAD_MUTEX_ROBUST;
+  return ok;
+}
+
+// One with each combination of attributes that this system has. They are never locked, so as good as bytes.
+std::vector<Made> make_all() {
+  constexpr int kTypes[] = {kAnyType, PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_RECURSIVE,
+                            PTHREAD_MUTEX_ERRORCHECK};
+  std::vector<Made> all;
+  for (const int type : kTypes) {
+    for (const int protocol : {PTHREAD_PRIO_NONE, PTHREAD_PRIO_INHERIT}) {
+      for (const int shared : {PTHREAD_PROCESS_PRIVATE, PTHREAD_PROCESS_SHARED}) {
+        for (const int robust : {PTHREAD_MUTEX_STALLED, PTHREAD_MUTEX_ROBUST}) {
+          Made made{};
+          if (make({shared, robust, type, protocol}, &made)) all.push_back(made);
+        }
+      }
+    }
+  }
+  return all;
+}
+
 }  // namespace
+
+bool RobustMutex::is_one() const {
+  static const std::vector<Made>& all = *new std::vector<Made>(make_all());
+  const auto* here = reinterpret_cast<const unsigned char*>(&mutex_);
+  const auto shows_attributes = [](size_t byte) {
+    for (const Made& made : all) {
+      if (made.bytes[byte] != all.front().bytes[byte]) return true;
+    }
+    return false;
+  };
+  const auto looks_like = [&](const Made& made) {
+    for (size_t byte = 0; byte < made.bytes.size(); ++byte) {
+      if (shows_attributes(byte) && here[byte] != made.bytes[byte]) return false;
+    }
+    return true;
+  };
+  for (const Made& made : all) {
+    if (made.fits && looks_like(made)) return true;
+  }
+  return false;
+}
 
 bool RobustMutex::init() {
   pthread_mutexattr_t attributes;

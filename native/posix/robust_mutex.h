@@ -26,6 +26,10 @@ class RobustMutex {
 
   // In memory that nobody uses yet. Not for a mutex that was ever locked.
   [[nodiscard]] bool init();
+  // Whether somebody made a robust, process-shared mutex here, of whatever type and in whatever state. Found by comparing
+  // with mutexes that are made for it, in those bytes alone in which attributes show: no libc changes them in use.
+  // Another's bytes may look the same by chance. (To glibc every robust one is process-shared.)
+  [[nodiscard]] bool is_one() const;
 
   Lock lock();
   Lock lock(Deadline deadline);

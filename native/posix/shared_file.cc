@@ -36,18 +36,14 @@ Status status_of_errno() {
   }
 }
 
-// Locks or unlocks bytes [first, first + count), 0 = to the end. Never waits.
+// Locks or unlocks bytes [first, first + count), 0 = to the end. Never waits, so no signal cuts it short.
 bool set_byte_lock(int fd, short type, off_t first, off_t count) {
   struct flock range{};
   range.l_type = type;
   range.l_whence = SEEK_SET;
   range.l_start = first;
   range.l_len = count;
-  int result;
-  do {
-    result = ::fcntl(fd, F_OFD_SETLK, &range);
-  } while (result != 0 && errno == EINTR);
-  return result == 0;
+  return ::fcntl(fd, F_OFD_SETLK, &range) == 0;
 }
 
 // Whether another open file has locked the byte in any way: what we have locked ourselves does not count.
@@ -73,8 +69,14 @@ Status lock_creation(int fd) {
   return Status::Ok;
 }
 
-bool has_right_owner(const struct stat& file, mode_t mode) {
-  return (mode & 0070) != 0 ? file.st_gid == ::getegid() : file.st_uid == ::geteuid();
+// The same open file under a number that is not given to the next one who opens something, and that no loop over the
+// usual numbers closes.
+int moved_up(int fd) {
+  constexpr int kFirst = 100;
+  const int high = ::fcntl(fd, F_DUPFD_CLOEXEC, kFirst);
+  if (high < 0) return fd;  // a limit below
+  ::close(fd);
+  return high;
 }
 
 bool process_has_open(const char* pid, const struct stat& file) {
@@ -96,34 +98,68 @@ bool process_has_open(const char* pid, const struct stat& file) {
 
 }  // namespace
 
-SharedFile::SharedFile(SharedFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+// A descriptor for one operation: the file's own, or where it was closed, another one.
+class SharedFile::Use {
+ public:
+  explicit Use(const SharedFile& file) : fd_(file.fd_) {
+    if (file.has_its_descriptor()) return;
+    struct stat found{};
+    fd_ = opened_ = ::shm_open(file.name_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+    if (fd_ >= 0 && (::fstat(fd_, &found) != 0 || !file.is(found))) fd_ = -1;
+    if (fd_ < 0) errno = EBADF;
+  }
+  Use(const Use&) = delete;
+  Use& operator=(const Use&) = delete;
+  ~Use() {
+    const int error = errno;
+    if (opened_ >= 0) ::close(opened_);
+    errno = error;
+  }
+  [[nodiscard]] int fd() const { return fd_; }
+
+ private:
+  int fd_;
+  int opened_ = -1;
+};
+
+SharedFile::SharedFile(SharedFile&& other) noexcept { *this = std::move(other); }
 
 SharedFile& SharedFile::operator=(SharedFile&& other) noexcept {
   if (this != &other) {
     close();
     fd_ = std::exchange(other.fd_, -1);
+    name_ = other.name_;
+    device_ = other.device_;
+    inode_ = other.inode_;
   }
   return *this;
 }
 
-Status SharedFile::open_locked(const std::string& name, mode_t mode, bool create) {
-  for (;;) {
+Status SharedFile::open_locked(const std::string& name, mode_t mode, bool create,
+                               const FileOwner& owner) {
+  constexpr int kAttempts = 100;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
     close();
     // O_NOFOLLOW: a link that somebody else laid at this name is refused, not followed. First without
     // O_CREAT: with it, some systems refuse another's file in a sticky folder, also within the group.
     constexpr int kFlags = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
-    fd_ = ::shm_open(name.c_str(), kFlags, 0);
-    if (fd_ < 0 && errno == ENOENT && create) {
-      fd_ = ::shm_open(name.c_str(), kFlags | O_CREAT | O_EXCL, mode);
-      if (fd_ < 0 && errno == EEXIST) continue;
-      // The umask may have taken bits away.
-      if (fd_ >= 0 && ::fchmod(fd_, mode) != 0) return status_of_errno();
+    int fd = ::shm_open(name.c_str(), kFlags, 0);
+    const bool is_new = fd < 0 && errno == ENOENT && create;
+    if (is_new) {
+      fd = ::shm_open(name.c_str(), kFlags | O_CREAT | O_EXCL, mode);
+      if (fd < 0 && errno == EEXIST) continue;
     }
-    if (fd_ < 0) return status_of_errno();
+    if (fd < 0) return status_of_errno();
+    fd_ = moved_up(fd);
     struct stat file{};
     if (::fstat(fd_, &file) != 0) return status_of_errno();
+    name_ = name;
+    device_ = file.st_dev;
+    inode_ = file.st_ino;
+    // The umask may have taken bits away.
+    if (is_new && ::fchmod(fd_, mode) != 0) return status_of_errno();
     // Before the lock: a stranger's file could be locked for ever.
-    if (!has_right_owner(file, mode) || (file.st_mode & 0777 & ~mode) != 0) return Status::Access;
+    if (!owner.admits(file, mode)) return Status::Access;
     if (const Status status = lock_creation(fd_); status != Status::Ok) return status;
     if (::fstat(fd_, &file) != 0) return status_of_errno();
     // Of length 0: whoever was to make it died, maybe before it had the mode that was asked for.
@@ -133,52 +169,74 @@ Status SharedFile::open_locked(const std::string& name, mode_t mode, bool create
     if (file.st_nlink != 0) return Status::Ok;
     // Removed while we waited for the lock: a new one may have the name now.
   }
+  close();
+  errno = EAGAIN;
+  return Status::System;
+}
+
+bool SharedFile::has_its_descriptor() const {
+  struct stat file{};
+  return fd_ >= 0 && ::fstat(fd_, &file) == 0 && is(file);
+}
+
+bool SharedFile::look(struct stat* out) const {
+  if (fd_ >= 0 && ::fstat(fd_, out) == 0 && is(*out)) return true;
+  if (fd_ >= 0 && ::lstat((kShmFolder + name_).c_str(), out) == 0 && is(*out)) return true;
+  errno = EBADF;
+  return false;
 }
 
 void SharedFile::unlock_creation() {
-  if (fd_ >= 0) ::flock(fd_, LOCK_UN);
+  if (has_its_descriptor()) ::flock(fd_, LOCK_UN);
 }
 
 Status SharedFile::lock_byte(uint64_t byte) {
+  if (!has_its_descriptor()) return errno = EBADF, Status::System;
   return set_byte_lock(fd_, F_WRLCK, static_cast<off_t>(byte), 1) ? Status::Ok : status_of_errno();
 }
 
 bool SharedFile::is_locked_by_another(uint64_t byte) const {
-  return byte_is_taken(fd_, static_cast<off_t>(byte));
+  const Use use(*this);
+  return byte_is_taken(use.fd(), static_cast<off_t>(byte));
 }
 
 Status SharedFile::announce_presence() {
+  if (!has_its_descriptor()) return errno = EBADF, Status::System;
   return set_byte_lock(fd_, F_RDLCK, kPresenceByte, 1) ? Status::Ok : status_of_errno();
 }
 
-bool SharedFile::alone() const { return !byte_is_taken(fd_, kPresenceByte); }
+bool SharedFile::alone() const {
+  const Use use(*this);
+  return !byte_is_taken(use.fd(), kPresenceByte);
+}
 
 Status SharedFile::size(uint64_t* out) const {
   struct stat file{};
-  if (::fstat(fd_, &file) != 0) return status_of_errno();
+  if (!look(&file)) return status_of_errno();
   *out = static_cast<uint64_t>(file.st_size);
   return Status::Ok;
 }
 
 Status SharedFile::truncate(uint64_t bytes) {
-  return ::ftruncate(fd_, static_cast<off_t>(bytes)) == 0 ? Status::Ok : status_of_errno();
+  const Use use(*this);
+  return ::ftruncate(use.fd(), static_cast<off_t>(bytes)) == 0 ? Status::Ok : status_of_errno();
 }
 
 Status SharedFile::reserve(uint64_t bytes) {
   uint64_t before = 0;
   if (const Status status = size(&before); status != Status::Ok) return status;
   if (bytes <= before) return Status::Ok;
-  int error;
-  do {
-    error = ::posix_fallocate(fd_, static_cast<off_t>(before), static_cast<off_t>(bytes - before));
-  } while (error == EINTR);
+  const Use use(*this);
+  const int error = reserve_file(use.fd(), before, bytes - before);
   if (error == 0) return Status::Ok;
   errno = error;
   return status_of_errno();
 }
 
 Status SharedFile::map(size_t range, std::byte** out) const {
-  void* base = ::mmap(nullptr, range, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_, 0);
+  const Use use(*this);
+  void* base =
+      ::mmap(nullptr, range, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, use.fd(), 0);
   if (base == MAP_FAILED) return status_of_errno();
   *out = static_cast<std::byte*>(base);
   return Status::Ok;
@@ -189,10 +247,8 @@ void SharedFile::unmap(std::byte* base, size_t range) {
 }
 
 Status SharedFile::read_at(uint64_t offset, void* into, size_t bytes) const {
-  ssize_t got;
-  do {
-    got = ::pread(fd_, into, bytes, static_cast<off_t>(offset));
-  } while (got < 0 && errno == EINTR);
+  const Use use(*this);
+  const ssize_t got = ::pread(use.fd(), into, bytes, static_cast<off_t>(offset));
   if (got < 0) return status_of_errno();
   return static_cast<size_t>(got) == bytes ? Status::Ok : Status::NotFound;
 }
@@ -203,20 +259,17 @@ Status SharedFile::remove(const std::string& name) {
 
 bool SharedFile::has_a_name() const {
   struct stat file{};
-  return ::fstat(fd_, &file) == 0 && file.st_nlink != 0;
+  return look(&file) && file.st_nlink != 0;
 }
 
 bool SharedFile::is_same_as(const SharedFile& other) const {
-  struct stat mine{};
-  struct stat its{};
-  return ::fstat(fd_, &mine) == 0 && ::fstat(other.fd_, &its) == 0 && mine.st_ino == its.st_ino &&
-         mine.st_dev == its.st_dev;
+  return is_open() && other.is_open() && inode_ == other.inode_ && device_ == other.device_;
 }
 
 std::string SharedFile::users() const {
   std::string list;
   struct stat file{};
-  DIR* processes = ::fstat(fd_, &file) == 0 ? ::opendir("/proc") : nullptr;
+  DIR* processes = look(&file) ? ::opendir("/proc") : nullptr;
   if (processes == nullptr) return list;
   while (const dirent* entry = ::readdir(processes)) {
     char* end = nullptr;
@@ -231,10 +284,11 @@ std::string SharedFile::users() const {
 }
 
 void SharedFile::close() {
-  if (fd_ < 0) return;
-  ::flock(fd_, LOCK_UN);
-  set_byte_lock(fd_, F_UNLCK, 0, 0);
-  ::close(fd_);
+  if (has_its_descriptor()) {
+    ::flock(fd_, LOCK_UN);
+    set_byte_lock(fd_, F_UNLCK, 0, 0);
+    ::close(fd_);
+  }
   fd_ = -1;
 }
 

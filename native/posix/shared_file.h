@@ -4,6 +4,10 @@
 //                   with its holder, so nothing half-made is ever trusted.
 //   presence        an open-file-description read lock on one byte, held as long as the file is open:
 //                   "is anybody using this file?" can be asked without knowing its layout.
+//
+// Other code of the process may close the descriptor by mistake, and the number is then of another file. So device and
+// inode are compared before each use, and the file is looked for by its name where they differ. The locks are gone
+// with the descriptor: a close that was not ours takes presence and bytes back.
 #pragma once
 
 #include <sys/types.h>
@@ -12,6 +16,7 @@
 #include <cstdint>
 #include <string>
 
+#include "posix/shm.h"
 #include "status.h"
 
 namespace holdfast {
@@ -28,16 +33,18 @@ class SharedFile {
   // Opens `name` ("/x") and takes its creation lock. With `create`, makes it with exactly `mode`,
   // whatever the umask. Access: a wider mode than asked, or another owner (where `mode` admits the group,
   // another group). InUse: somebody has kept the creation lock for seconds; stopped, probably.
-  Status open_locked(const std::string& name, mode_t mode, bool create);
+  Status open_locked(const std::string& name, mode_t mode, bool create,
+                     const FileOwner& owner = FileOwner::me());
   void unlock_creation();
 
-  // Locks one byte for as long as the file is open. Asked of another open file: is_locked_by_another().
+  // Locks one byte for as long as the file is open. Asked of another open file: is_locked_by_another(), which is true
+  // where it cannot be told.
   Status lock_byte(uint64_t byte);
   [[nodiscard]] bool is_locked_by_another(uint64_t byte) const;
 
   Status announce_presence();
   // True where this open file is the only one that announced itself (or none did). Asks by taking the
-  // byte for itself, so call it under the creation lock; presence, if announced, is kept.
+  // byte for itself, so call it under the creation lock; presence, if announced, is kept. False where it cannot be told.
   [[nodiscard]] bool alone() const;
 
   [[nodiscard]] Status size(uint64_t* out) const;
@@ -52,6 +59,9 @@ class SharedFile {
   Status remove(const std::string& name);
 
   [[nodiscard]] bool has_a_name() const;
+  [[nodiscard]] bool is(const struct stat& file) const {
+    return file.st_ino == inode_ && file.st_dev == device_;
+  }
   [[nodiscard]] bool is_same_as(const SharedFile& other) const;
 
   // "12, 40": processes that have this file open, as far as /proc shows them; without this one.
@@ -62,7 +72,17 @@ class SharedFile {
   [[nodiscard]] bool is_open() const { return fd_ >= 0; }
 
  private:
+  class Use;
+
+  // Whether the descriptor is still the file's.
+  [[nodiscard]] bool has_its_descriptor() const;
+  // Of the file, by descriptor or name. EBADF: by neither.
+  [[nodiscard]] bool look(struct stat* out) const;
+
   int fd_ = -1;
+  std::string name_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
 };
 
 }  // namespace holdfast

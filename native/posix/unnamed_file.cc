@@ -5,15 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <limits>
 
 namespace holdfast {
 namespace {
-
-// Where Linux has POSIX shared memory, by glibc and by musl.
-constexpr char kFolder[] = "/dev/shm";
 
 Status status_of_errno() {
   switch (errno) {
@@ -38,6 +36,17 @@ Status status_of_errno() {
   }
 }
 
+constexpr int kAttempts = 1000;
+
+// A name of this process' that nobody looks for.
+std::string makeshift_name() {
+  static std::atomic<uint32_t> made{0};
+  const uint32_t number = made.fetch_add(1, std::memory_order_relaxed);  // only has to differ
+  return "/holdfast-new." + std::to_string(::getpid()) + "." + std::to_string(number) + "~";
+}
+
+std::string proc_name(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
+
 // Closes the descriptor and keeps errno.
 void close_quietly(int fd) {
   const int error = errno;
@@ -61,14 +70,14 @@ Mapping::Mapping(std::byte* base, size_t bytes, const struct stat& file)
 
 Mapping::~Mapping() { ::munmap(base_, bytes_); }
 
-Status Mapping::open(const std::string& name, Wanted wanted, std::shared_ptr<Mapping>* out) {
+Status Mapping::open(const std::string& name, const Wanted& wanted, std::shared_ptr<Mapping>* out) {
   const int fd = ::shm_open(name.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
   if (fd < 0) return status_of_errno();
   struct stat file{};
   Status status = Status::Ok;
   if (::fstat(fd, &file) != 0) {
     status = status_of_errno();
-  } else if (wanted.owner_checked && file.st_uid != ::geteuid() && file.st_gid != ::getegid()) {
+  } else if (wanted.admits && !wanted.admits(file)) {
     status = Status::Access;
   } else if (file.st_size <= 0 || static_cast<uint64_t>(file.st_size) < wanted.least_bytes) {
     status = Status::Corrupt;
@@ -80,18 +89,39 @@ Status Mapping::open(const std::string& name, Wanted wanted, std::shared_ptr<Map
 }
 
 Status UnnamedFile::open_any(mode_t mode) {
-  fd_ = ::open(kFolder, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
-  if (fd_ >= 0) return Status::Ok;
-  if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT) return status_of_errno();
-  static std::atomic<uint32_t> made{0};
-  do {
-    const uint32_t number = made.fetch_add(1, std::memory_order_relaxed);  // only has to differ
-    makeshift_ = "/holdfast-new." + std::to_string(::getpid()) + "." + std::to_string(number) + "~";
+  fd_ = ::open(kShmFolder, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+  if (fd_ >= 0 && find_a_link()) return Status::Ok;
+  if (fd_ >= 0) {
+    ::close(fd_);
+  } else if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT) {
+    return status_of_errno();
+  }
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    makeshift_ = makeshift_name();
     fd_ = ::shm_open(makeshift_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-  } while (fd_ < 0 && errno == EEXIST);
-  if (fd_ >= 0) return Status::Ok;
+    if (fd_ >= 0) return Status::Ok;
+    if (errno != EEXIST) break;
+  }
   makeshift_.clear();
-  return status_of_errno();
+  return errno == ENOENT ? Status::System : status_of_errno();
+}
+
+// Whether it can be given a name, and how: asked before it is filled, as what has no name cannot be given one later by
+// any other way. Without /proc a kernel may link by descriptor, which only a trial tells.
+bool UnnamedFile::find_a_link() {
+  struct stat mine{};
+  struct stat found{};
+  if (::fstat(fd_, &mine) != 0) return false;
+  by_proc_ = ::stat(proc_name(fd_).c_str(), &found) == 0 && found.st_ino == mine.st_ino &&
+             found.st_dev == mine.st_dev;
+  if (by_proc_) return true;
+  const int trial = ::open(kShmFolder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (trial < 0) return false;
+  const std::string name = makeshift_name();
+  const bool works = ::linkat(trial, "", AT_FDCWD, (kShmFolder + name).c_str(), AT_EMPTY_PATH) == 0;
+  if (works) ::shm_unlink(name.c_str());
+  ::close(trial);
+  return works;
 }
 
 Status UnnamedFile::make(mode_t mode, uint64_t bytes) {
@@ -100,12 +130,18 @@ Status UnnamedFile::make(mode_t mode, uint64_t bytes) {
   if (const Status status = open_any(mode); status != Status::Ok) return status;
   // The umask may have taken bits away.
   if (::fchmod(fd_, mode) != 0) return status_of_errno();
-  int error;
-  do {
-    error = ::posix_fallocate(fd_, 0, static_cast<off_t>(bytes));
-  } while (error == EINTR);
-  errno = error;
-  return error == 0 ? Status::Ok : status_of_errno();
+  // A piece at a time: a handler of the application waits for one of them, not for gigabytes.
+  constexpr uint64_t kPiece = uint64_t{16} << 20;
+  for (uint64_t done = 0; done < bytes; done += kPiece) {
+    errno = reserve_file(fd_, done, std::min(kPiece, bytes - done));
+    if (errno != 0) return status_of_errno();
+  }
+  return Status::Ok;
+}
+
+bool UnnamedFile::is_admitted(const FileOwner& owner, mode_t mode) const {
+  struct stat file{};
+  return ::fstat(fd_, &file) == 0 && owner.admits(file, mode);
 }
 
 Status UnnamedFile::map(std::shared_ptr<Mapping>* out) const {
@@ -115,17 +151,25 @@ Status UnnamedFile::map(std::shared_ptr<Mapping>* out) const {
 }
 
 Status UnnamedFile::publish(const std::string& name) {
-  const std::string from =
-      makeshift_.empty() ? "/proc/self/fd/" + std::to_string(fd_) : kFolder + makeshift_;
-  const std::string to = kFolder + name;
-  const int flags = makeshift_.empty() ? AT_SYMLINK_FOLLOW : 0;
-  return ::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags) == 0 ? Status::Ok
-                                                                            : status_of_errno();
+  const std::string to = kShmFolder + name;
+  int result;
+  if (!makeshift_.empty()) {
+    result = ::link((kShmFolder + makeshift_).c_str(), to.c_str());
+  } else if (by_proc_) {
+    result = ::linkat(AT_FDCWD, proc_name(fd_).c_str(), AT_FDCWD, to.c_str(), AT_SYMLINK_FOLLOW);
+  } else {
+    result = ::linkat(fd_, "", AT_FDCWD, to.c_str(), AT_EMPTY_PATH);
+  }
+  if (result == 0) return Status::Ok;
+  // Not found is what has its name no more; this one could not be given it.
+  return errno == ENOENT ? Status::System : status_of_errno();
 }
 
 UnnamedFile::~UnnamedFile() {
+  const int error = errno;
   if (!makeshift_.empty()) ::shm_unlink(makeshift_.c_str());
-  if (fd_ >= 0) close_quietly(fd_);
+  if (fd_ >= 0) ::close(fd_);
+  errno = error;
 }
 
 }  // namespace holdfast

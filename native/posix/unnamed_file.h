@@ -1,6 +1,7 @@
 // Shared memory that gets its name last: reserved and filled while nobody can see it, then linked to its name in one
 // step, which fails where the name is taken. Whoever opens the name finds it whole, and a maker that dies before the
-// step leaves nothing (where the file system has O_TMPFILE; else a file with a name of its own).
+// step leaves nothing (where the file system has O_TMPFILE, and there is /proc or a kernel that links by descriptor; else
+// a file with a makeshift name).
 #pragma once
 
 #include <sys/stat.h>
@@ -8,9 +9,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "posix/shm.h"
 #include "status.h"
 
 namespace holdfast {
@@ -18,13 +21,12 @@ namespace holdfast {
 // Bytes of a shared file in this process' memory, for as long as somebody has hold of them.
 class Mapping {
  public:
-  // All of a file, at least `least_bytes`; Corrupt: it is shorter. Access: it belongs to another user, where
-  // `owner_checked`, and to another group.
+  // All of a file, at least `least_bytes`; Corrupt: it is shorter. Access: it is not admitted.
   struct Wanted {
     uint64_t least_bytes = 0;
-    bool owner_checked = false;
+    std::function<bool(const struct stat&)> admits = nullptr;  // empty: every file is
   };
-  static Status open(const std::string& name, Wanted wanted, std::shared_ptr<Mapping>* out);
+  static Status open(const std::string& name, const Wanted& wanted, std::shared_ptr<Mapping>* out);
 
   Mapping(std::byte* base, size_t bytes, const struct stat& file);
   Mapping(const Mapping&) = delete;
@@ -53,14 +55,18 @@ class UnnamedFile {
 
   // A file of `bytes` zeros (one at least), reserved: NoSpace here and not a SIGBUS later. With exactly `mode`.
   Status make(mode_t mode, uint64_t bytes);
+  // For whom `admits`, of what make() made: a process may have other ids than its region.
+  [[nodiscard]] bool is_admitted(const FileOwner& owner, mode_t mode) const;
   Status map(std::shared_ptr<Mapping>* out) const;
-  // Gives it the name ("/x"). Exists: another file has it.
+  // Gives it the name ("/x"). Exists: another file has it. Never NotFound.
   Status publish(const std::string& name);
 
  private:
   Status open_any(mode_t mode);
+  bool find_a_link();
 
   int fd_ = -1;
+  bool by_proc_ = false;   // it is linked by its name in /proc; else by its descriptor
   std::string makeshift_;  // its name, where the file system cannot do without
 };
 

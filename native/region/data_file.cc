@@ -1,8 +1,11 @@
 #include "region/data_file.h"
 
 #include <dirent.h>
-#include <sys/mman.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <string_view>
 #include <vector>
 
@@ -40,14 +43,30 @@ std::string data_file_name(Region& region, ObjectIndex index, uint32_t generatio
   return region.file_name() + "." + std::to_string(index) + "." + std::to_string(generation) + "~";
 }
 
-void remove_data_file(Region& region, ObjectIndex index, uint32_t generation) {
+void remove_data_file(Region& region, ObjectIndex index, uint32_t generation,
+                      RemovedFiles& removed) {
   // Once the region's own name is gone, a new one may have it, and objects with our objects' numbers.
   if (!region.has_its_name()) return;
-  ::shm_unlink(data_file_name(region, index, generation).c_str());
+  removed.remove(data_file_name(region, index, generation));
 }
 
-void remove_data_files(const std::string& region_file) {
-  DIR* entries = ::opendir("/dev/shm");
+bool data_file_is_gone(Region& region, ObjectIndex index, uint32_t generation) {
+  // One folder for both looks, whatever is mounted meanwhile.
+  const int folder = ::open(kShmFolder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return false;
+  const auto finds = [folder](const std::string& name, struct stat* file) {
+    return ::fstatat(folder, name.c_str() + 1, file, AT_SYMLINK_NOFOLLOW) == 0;
+  };
+  struct stat file{};
+  const bool is_missing =
+      !finds(data_file_name(region, index, generation), &file) && errno == ENOENT;
+  const bool is_ours = is_missing && finds(region.file_name(), &file) && region.is_its_file(file);
+  ::close(folder);
+  return is_ours;
+}
+
+void remove_data_files(const std::string& region_file, RemovedFiles& removed) {
+  DIR* entries = ::opendir(kShmFolder);
   if (entries == nullptr) return;
   const std::string prefix = region_file.substr(1) + ".";
   std::vector<std::string> found;
@@ -58,7 +77,7 @@ void remove_data_files(const std::string& region_file) {
     }
   }
   ::closedir(entries);
-  for (const std::string& name : found) ::shm_unlink(name.c_str());
+  for (const std::string& name : found) removed.remove(name);
 }
 
 }  // namespace holdfast

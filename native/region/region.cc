@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <new>
 #include <type_traits>
@@ -44,14 +45,15 @@ std::string region_file_name(const std::string& name_space, mode_t mode) {
   return "/holdfast-" + owner + "-" + name_space;
 }
 
-std::string Region::file_name() const { return region_file_name(name_space_, mode_); }
-
 Status Region::open(const std::string& name_space, mode_t mode, std::string* detail) {
   name_space_ = name_space;
   mode_ = mode;
-  const std::string name = region_file_name(name_space, mode);
-  if (const Status status = file_.open_locked(name, mode, true); status != Status::Ok) {
-    *detail = status == Status::InUse ? file_.users() : "/dev/shm" + name;
+  owner_ = FileOwner::me();
+  file_name_ = region_file_name(name_space, mode);
+  const std::string& name = file_name_;
+  if (const Status status = file_.open_locked(name, mode, true, owner_); status != Status::Ok) {
+    *detail = status == Status::InUse ? file_.users() : kShmFolder + name;
+    if (status == Status::System) *detail += std::string(": ") + std::strerror(errno);
     return status;
   }
   bool usable = false;
@@ -80,7 +82,12 @@ Status Region::check_layout(bool* usable, std::string* detail) {
   uint64_t bytes = 0;
   if (const Status status = file_.size(&bytes); status != Status::Ok) return status;
   RegionPrologue prologue;
-  if (bytes < sizeof prologue) return Status::Ok;
+  if (bytes < sizeof prologue) {
+    // Nothing yet, or cut: then its users have all that was in it before them.
+    if (file_.alone()) return Status::Ok;
+    *detail = cut_to(bytes);
+    return Status::Corrupt;
+  }
   if (const Status status = file_.read_at(0, &prologue, sizeof prologue); status != Status::Ok) {
     return status;
   }
@@ -113,7 +120,7 @@ bool Region::is_whole() {
 
 // With nobody else in the file. It is all zeros then, as long as the header.
 Status Region::build() {
-  remove_data_files(file_name());
+  remove_data_files(file_name_, removed_);
   if (const Status status = file_.truncate(0); status != Status::Ok) return status;
   if (const Status status = file_.reserve(kHeaderBytes); status != Status::Ok) return status;
   known_bytes_.store(0, std::memory_order_relaxed);
@@ -219,7 +226,10 @@ Status Region::claim_process() {
   return claim_process();
 }
 
-void Region::joined() { file_.unlock_creation(); }
+void Region::joined() {
+  file_.unlock_creation();
+  removed_.free();
+}
 
 void Region::give_up() {
   SharedFile::unmap(base_, kMappedRange);
@@ -228,6 +238,7 @@ void Region::give_up() {
 }
 
 Status Region::remove(const std::string& name_space, mode_t mode, std::string* detail) {
+  RemovedFiles removed;  // before the file: freed after its lock is
   SharedFile file;
   const std::string name = region_file_name(name_space, mode);
   if (const Status status = file.open_locked(name, mode, false); status != Status::Ok) {
@@ -238,15 +249,16 @@ Status Region::remove(const std::string& name_space, mode_t mode, std::string* d
     *detail = file.users();
     return Status::InUse;
   }
-  remove_data_files(name);
+  remove_data_files(name, removed);
   return file.remove(name);
 }
 
 Status Region::remove_own(std::string* detail) {
   // The creation lock must be a new open file's: this one's is shared by all threads of the process.
+  RemovedFiles removed;  // before the file: freed after its lock is
   SharedFile file;
-  const std::string name = region_file_name(name_space_, mode_);
-  if (const Status status = file.open_locked(name, mode_, false); status != Status::Ok) {
+  const std::string& name = file_name_;
+  if (const Status status = file.open_locked(name, mode_, false, owner_); status != Status::Ok) {
     if (status == Status::InUse) *detail = file.users();
     return status;
   }
@@ -256,7 +268,7 @@ Status Region::remove_own(std::string* detail) {
     *detail = file_.users();
     return Status::InUse;
   }
-  remove_data_files(name);
+  remove_data_files(name, removed);
   if (const Status status = file.remove(name); status != Status::Ok) return status;
   header().prologue.state.store(RegionState::Gone, std::memory_order_release);
   return Status::Ok;

@@ -39,9 +39,11 @@ class Region {
   // This process' own record, wherever a scribbled table says it is.
   [[nodiscard]] ProcessRecord& self_record() { return *self_record_; }
   [[nodiscard]] const std::string& name_space() const { return name_space_; }
-  // Of its file, and of the files beside it.
-  [[nodiscard]] std::string file_name() const;
+  // Of its file, and of the files beside it; and whose they are. As at the join, whatever ids the process has now.
+  [[nodiscard]] const std::string& file_name() const { return file_name_; }
+  [[nodiscard]] const FileOwner& owner() const { return owner_; }
   [[nodiscard]] mode_t mode() const { return mode_; }
+  [[nodiscard]] bool is_its_file(const struct stat& file) const { return file_.is(file); }
 
   // Records by number; nullptr for a number that no record has.
   [[nodiscard]] ProcessRecord* process(ProcessIndex index) { return at(header().processes, index); }
@@ -64,7 +66,7 @@ class Region {
   }
 
   // Adds a chunk of records. Under the registry guard; processes: under the creation lock, as who joins has no
-  // identity yet to take a guard with.
+  // identity yet to take a guard with. A chunk is 128 KiB at most, so that its reservation is short enough for a guard.
   template <typename Table>
   Status grow(Table& table);
 
@@ -105,8 +107,11 @@ class Region {
   ProcessId self_;
   ProcessRecord* self_record_ = nullptr;
   std::string name_space_;
+  std::string file_name_;
+  FileOwner owner_;
   mode_t mode_ = 0;
   ToldWatch told_watch_;
+  RemovedFiles removed_;                  // of a region built anew: freed when others are let in
   std::atomic<uint64_t> known_bytes_{0};  // the file's length when we last asked; it never shrinks
 };
 

@@ -86,7 +86,7 @@ void Registry::rebuild() {
     // Its maker died between naming the data and publishing the object.
     if (object->kind == Kind::SharedArray &&
         object->state.load(std::memory_order_acquire) == ObjectState::Free) {
-      remove_data_file(region_, index, object->generation);
+      remove_data_file(region_, index, object->generation, removed_);
     }
   }
 }
@@ -264,7 +264,7 @@ Status Registry::publish_data(ObjectIndex index, UnnamedFile& data) {
   Status status = data.publish(name);
   if (status == Status::Exists) {
     // Nobody's: the record was free.
-    remove_data_file(region_, index, generation);
+    remove_data_file(region_, index, generation, removed_);
     status = data.publish(name);
   }
   HOLDFAST_POINT("object.data-named");
@@ -306,7 +306,7 @@ void Registry::unlink(ObjectIndex index) {
   if (object == nullptr || !is_live(*object)) return;
   remove(index);
   if (object->kind == Kind::SharedArray) {
-    remove_data_file(region_, index, object->generation);
+    remove_data_file(region_, index, object->generation, removed_);
     HOLDFAST_POINT("object.data-removed");
   }
   if (object->token > header_.token_floor) header_.token_floor = object->token;

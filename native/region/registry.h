@@ -75,6 +75,7 @@ class Registry {
 
   Region& region_;
   RegionHeader& header_;
+  RemovedFiles removed_;  // before the guard: freed after it is left
   Guard guard_;
 };
 

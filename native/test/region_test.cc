@@ -444,8 +444,9 @@ TEST(cut_short__with_nobody_alive__is_made_anew) {
 }
 
 TEST(cut_short__with_somebody_alive__is_corrupt_and_says_how_long_it_is) {
-  for (const uint64_t bytes : {uint64_t{kPage}, uint64_t{kHeaderBytes} - 1, uint64_t{kHeaderBytes},
-                               uint64_t{kHeaderBytes} + kPage}) {
+  for (const uint64_t bytes :
+       {uint64_t{0}, uint64_t{10}, uint64_t{sizeof(RegionPrologue)} - 1, uint64_t{kPage},
+        uint64_t{kHeaderBytes} - 1, uint64_t{kHeaderBytes}, uint64_t{kHeaderBytes} + kPage}) {
     const NameSpace name_space;
     const Living living(name_space.name());
     RawFile(name_space).cut_to(bytes);

@@ -44,6 +44,7 @@ describe.each([
     expect(thrownBy(() => new Kind(name, { ...more, mode: 0o1777 })).code).toBe(INVALID);
     expect(thrownBy(() => new Kind(name, { create: false, exclusive: true })).code).toBe(INVALID);
     expect(thrownBy(() => new Kind(name, { create: 1 as never })).code).toBe(INVALID);
+    expect(thrownBy(() => new Kind(name, { allowOtherOwner: 1 as never })).code).toBe(INVALID);
   });
 
   it('has the mode that was asked for', () => {
