@@ -198,7 +198,8 @@ Status Region::claim_process() {
     }
     header().life_word_offset = static_cast<uint32_t>(offset);
     // The kernel wakes a sleeper at our death only where this bit stands: so that no watcher has to set it.
-    life_word(record).fetch_or(kFutexWaitersBit, std::memory_order_relaxed);
+    alive_ =
+        life_word(record).fetch_or(kFutexWaitersBit, std::memory_order_relaxed) | kFutexWaitersBit;
     if (const Status status = file_.lock_byte(kFirstLifeByte + index); status != Status::Ok) {
       record.life.unlock();
       return status;
@@ -263,6 +264,8 @@ Status Region::remove_own(std::string* detail) {
 }
 
 bool Region::process_is_alive(ProcessIndex index, uint32_t generation) {
+  // Who asks lives, whatever its record says: its own lock on its life byte would not be seen either.
+  if (is_self(index)) return ((self_.generation ^ generation) & 0x7fff) == 0;
   ProcessRecord* record = process(index);
   if (record == nullptr) return false;
   // SYNC POINT: process-live.
@@ -283,6 +286,12 @@ bool Region::has_grown_to(uint64_t end) {
 
 bool Region::has_ended(ProcessIndex index) const {
   return !file_.is_locked_by_another(kFirstLifeByte + index);
+}
+
+bool Region::mend_own_life() {
+  FutexWord& life = life_word(*self_record_);
+  uint32_t seen = life.load(std::memory_order_relaxed);  // relaxed: nothing else is read after it
+  return seen != alive_ && life.compare_exchange_strong(seen, alive_, std::memory_order_relaxed);
 }
 
 FutexWord& Region::life_word(ProcessRecord& process) {

@@ -73,6 +73,10 @@ class Region {
   // Whether the last thread of the record's process is gone. Its life mutex is marked when the keeper has
   // ended, which is earlier: another thread may still be in a system call that no signal cuts short.
   [[nodiscard]] bool has_ended(ProcessIndex index) const;
+  [[nodiscard]] bool is_self(ProcessIndex index) const { return index == self_.index; }
+  // On the thread that claimed the process. True: its life was marked while it goes on (the kernel knows the owner
+  // of a mutex by its TID, which another thread may have in another pid namespace), and is whole again.
+  bool mend_own_life();
   // False where somebody removed the file's name: whoever joins from now on is in another region.
   [[nodiscard]] bool has_its_name() const { return file_.has_a_name(); }
   [[nodiscard]] FutexWord& life_word(ProcessRecord& process);
@@ -102,6 +106,7 @@ class Region {
   SharedFile file_;
   ProcessId self_;
   ProcessRecord* self_record_ = nullptr;
+  uint32_t alive_ = 0;  // what the own life word says
   std::string name_space_;
   mode_t mode_ = 0;
   std::atomic<uint64_t> known_bytes_{0};  // the file's length when we last asked; it never shrinks

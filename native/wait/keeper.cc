@@ -97,6 +97,7 @@ void Keeper::run() {
   int64_t looked_ns = monotonic_ns();
   for (;;) {
     const uint32_t rung = doorbell.load(std::memory_order_acquire);  // SYNC POINT: doorbell
+    static_cast<void>(region_.mend_own_life());
     dying_ns_ = !reap_dead_processes(region_) ? 0
                 : dying_ns_ == 0              ? kDyingNs
                 : dying_ns_ < kDyingMaxNs     ? dying_ns_ * 2

@@ -47,13 +47,14 @@ bool reap_dead_processes(Region& region) {
   const uint32_t count = region.process_limit();
   for (ProcessIndex index = 0; index < count; ++index) {
     ProcessRecord* process = region.process(index);
-    if (process == nullptr || !is_marked_dead(region, *process)) continue;
+    if (process == nullptr || region.is_self(index) || !is_marked_dead(region, *process)) continue;
     // The mark says that its keeper is gone. A thread that holds a lock may still be in a system call that
     // the kill does not cut short: what it holds is not free before that ends.
     if (region.has_ended(index)) {
       reap_process(region, index);
     } else {
       dying = true;
+      ring_doorbell(*process);  // should it live: its keeper mends the mark
     }
   }
   return dying;
@@ -85,7 +86,7 @@ void settle_deaths(Region& region) {
 
 bool is_dying(Region& region, AgentSlot agent) {
   ProcessRecord* process = region.process_of(agent);
-  return process != nullptr && is_marked_dead(region, *process);
+  return process != nullptr && process != &region.self_record() && is_marked_dead(region, *process);
 }
 
 void reap_agent(Region& region, AgentSlot agent) {
