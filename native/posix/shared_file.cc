@@ -177,8 +177,12 @@ Status SharedFile::reserve(uint64_t bytes) {
   return status_of_errno();
 }
 
-Status SharedFile::map(size_t range, std::byte** out) const {
-  void* base = ::mmap(nullptr, range, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_, 0);
+Status SharedFile::map(const std::string& name, size_t range, std::byte** out) const {
+  SharedFile other;
+  other.fd_ = ::shm_open(name.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+  // The name may have been removed by hand just now.
+  const int fd = other.is_open() && is_same_as(other) ? other.fd_ : fd_;
+  void* base = ::mmap(nullptr, range, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
   if (base == MAP_FAILED) return status_of_errno();
   *out = static_cast<std::byte*>(base);
   return Status::Ok;
@@ -228,6 +232,12 @@ std::string SharedFile::users() const {
   }
   ::closedir(processes);
   return list;
+}
+
+void SharedFile::close_in_child() {
+  // Nothing is unlocked: the locks are the open file's, which is the parent's too.
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = -1;
 }
 
 void SharedFile::close() {

@@ -27,6 +27,8 @@ class Region {
   void joined();
   // After a failure in between: lets others in, and leaves nothing behind.
   void give_up();
+  // In a forked child, which must not keep its parent's life. Async-signal-safe.
+  void close_in_child() { file_.close_in_child(); }
 
   // Removes the file of a namespace. InUse, with pids in `detail`, while any process has it open.
   static Status remove(const std::string& name_space, mode_t mode, std::string* detail);
