@@ -181,16 +181,13 @@ Status Region::claim_process() {
     ProcessRecord* candidate = process(index);
     if (candidate == nullptr) continue;
     ProcessRecord& record = *candidate;
+    // SYNC POINT: process-free. Under the creation lock nobody else makes anything of a free record.
     if (record.state.load(std::memory_order_acquire) != ProcessState::Free) continue;
     const RobustMutex::Lock taken = record.life.try_lock();
     if (taken == RobustMutex::Lock::OwnerDied) {
       static_cast<void>(record.life.consistent());  // died while it joined: nothing to give back
     } else if (taken != RobustMutex::Lock::Held) {
-      continue;  // its reaper is about to leave
-    }
-    if (record.state.load(std::memory_order_acquire) != ProcessState::Free) {
-      record.life.unlock();
-      continue;
+      continue;  // one who died while it joined, of whom a thread still ends
     }
     const ptrdiff_t offset = record.life.futex_word_offset();
     if (offset < 0) {
@@ -202,7 +199,9 @@ Status Region::claim_process() {
     alive_ =
         life_word(record).fetch_or(kFutexWaitersBit, std::memory_order_relaxed) | kFutexWaitersBit;
     if (const Status status = file_.lock_byte(kFirstLifeByte + index); status != Status::Ok) {
+      const bool is_taken = file_.is_locked_by_another(kFirstLifeByte + index);
       record.life.unlock();
+      if (is_taken) continue;  // the same, and its keeper has ended
       return status;
     }
     self_ = {index, record.generation.load(std::memory_order_relaxed) + 1};
@@ -287,6 +286,11 @@ bool Region::has_grown_to(uint64_t end) {
 
 bool Region::has_ended(ProcessIndex index) const {
   return !file_.is_locked_by_another(kFirstLifeByte + index);
+}
+
+bool Region::seems_alive(ProcessRecord& process) {
+  return process.state.load(std::memory_order_acquire) == ProcessState::Live &&
+         (life_word(process).load(std::memory_order_acquire) & kFutexOwnerDiedBit) == 0;
 }
 
 bool Region::mend_own_life() {

@@ -44,6 +44,13 @@ class Region {
   [[nodiscard]] std::string file_name() const;
   [[nodiscard]] mode_t mode() const { return mode_; }
 
+  // What this process' other threads leave to its keeper.
+  struct ForKeeper {
+    std::atomic<bool> exists{false};     // there is one; relaxed: once true for ever
+    std::atomic<bool> rings_all{false};  // ring_all_told(): release, with the keeper's acquire
+  };
+  [[nodiscard]] ForKeeper& for_keeper() { return for_keeper_; }
+
   // Records by number; nullptr for a number that no record has.
   [[nodiscard]] ProcessRecord* process(ProcessIndex index) { return at(header().processes, index); }
   [[nodiscard]] AgentRecord* agent(AgentSlot slot) { return at(header().agents, slot); }
@@ -75,6 +82,8 @@ class Region {
   // Whether the last thread of the record's process is gone. Its life mutex is marked when the keeper has
   // ended, which is earlier: another thread may still be in a system call that no signal cuts short.
   [[nodiscard]] bool has_ended(ProcessIndex index) const;
+  // Without asking whether its last thread is gone, or was when it was marked.
+  [[nodiscard]] bool seems_alive(ProcessRecord& process);
   [[nodiscard]] bool is_self(ProcessIndex index) const { return index == self_.index; }
   // On the thread that claimed the process. True: its life was marked while it goes on (the kernel knows the owner
   // of a mutex by its TID, which another thread may have in another pid namespace), and is whole again.
@@ -108,6 +117,7 @@ class Region {
   SharedFile file_;
   ProcessId self_;
   ProcessRecord* self_record_ = nullptr;
+  ForKeeper for_keeper_;
   uint32_t alive_ = 0;  // what the own life word says
   std::string name_space_;
   mode_t mode_ = 0;

@@ -142,30 +142,55 @@ int32_t ask(Region& region, Seat& home, Question question) {
   }
 }
 
-void reap_seat(Region& region, const Seat& dead) {
-  Seat seat = dead;
-  switch (seat.object->kind) {
+void withdraw_seat(Region& region, const Dead& dead) {
+  switch (dead.seat.object->kind) {
     case Kind::Semaphore:
-      semaphore::reap(region, seat);
+      semaphore::withdraw(region, dead);
       break;
     case Kind::Event:
-      event::reap(region, seat);
+      event::withdraw(region, dead);
       break;
     case Kind::Condition:
-      condition::reap(region, seat);
+      condition::withdraw(region, dead);
       break;
     case Kind::Barrier:
-      barrier::reap(region, seat);
-      break;
+      break;  // its wait is what the others wait for: it breaks the barrier
     case Kind::RWLock:
-      rwlock::reap(region, seat);
+      rwlock::withdraw(region, dead);
       break;
     case Kind::SharedValue:
     case Kind::SharedArray:
-      shared_memory::reap(region, seat);
+      shared_memory::withdraw(region, dead);
       break;
     default:
-      lock::reap(region, seat);
+      lock::withdraw(region, dead);
+      break;
+  }
+}
+
+void reap_seat(Region& region, const Dead& dead) {
+  switch (dead.seat.object->kind) {
+    case Kind::Semaphore:
+      semaphore::reap(region, dead);
+      break;
+    case Kind::Event:
+      event::reap(region, dead);
+      break;
+    case Kind::Condition:
+      condition::reap(region, dead);
+      break;
+    case Kind::Barrier:
+      barrier::reap(region, dead);
+      break;
+    case Kind::RWLock:
+      rwlock::reap(region, dead);
+      break;
+    case Kind::SharedValue:
+    case Kind::SharedArray:
+      shared_memory::reap(region, dead);
+      break;
+    default:
+      lock::reap(region, dead);
       break;
   }
 }
@@ -174,7 +199,7 @@ void retire_seat(Region& region, Seat& seat) {
   if (is_lock(seat.object->kind)) {
     lock::retire(region, seat);
   } else {
-    reap_seat(region, seat);  // it stands for nothing, so nothing is given back
+    reap_seat(region, {seat, {}});  // it stands for nothing, so nothing is given back
   }
 }
 

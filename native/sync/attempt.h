@@ -22,6 +22,8 @@
 
 namespace holdfast {
 
+struct Dead;
+
 enum class OrElse : uint8_t {
   Leave = 0,   // one try
   Queue = 1,   // wait one's turn, to be woken as `mode` says
@@ -78,8 +80,11 @@ enum class Question : uint32_t {
 };
 int32_t ask(Region& region, Seat& home, Question question);
 
-// Any kind: gives back what a dead agent's ticket stands for, and retires it.
-void reap_seat(Region& region, const Seat& dead);
+// Any kind, of a dead agent's ticket that is_due() (wait/reaper.h); first for all its tickets: takes it out of its
+// object's queue, and tells nobody.
+void withdraw_seat(Region& region, const Dead& dead);
+// Then: gives back what the ticket stands for, and retires it.
+void reap_seat(Region& region, const Dead& dead);
 // Any kind: before a seat is closed. It must not wait or hold.
 void retire_seat(Region& region, Seat& seat);
 // Any kind but Lock and RLock: ends the object. InUse where somebody holds it.

@@ -2,6 +2,7 @@
 
 #include "posix/fault.h"
 #include "sync/lock_word.h"
+#include "wait/reaper.h"
 #include "wait/stay.h"
 
 namespace holdfast::barrier {
@@ -197,16 +198,18 @@ int32_t ask(Region& region, Seat& home, Question question) {
   return static_cast<int32_t>(acting ? stay.parties() : queued);
 }
 
-void reap(Region& region, Seat& dead) {
-  BarrierStay stay(region, dead);
-  const bool waited = WaitQueue::is_queued(*dead.ticket);
-  const bool ran = dead.ticket->held != 0 && stay.phase() == Phase::Acting;
+void reap(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  BarrierStay stay(region, seat);
+  if (!is_due(region, dead)) return;
+  const bool waited = WaitQueue::is_queued(*seat.ticket);
+  const bool ran = seat.ticket->held != 0 && stay.phase() == Phase::Acting;
   // First the others: who dies in between does it again.
   if (waited || ran) stay.break_all();
   HOLDFAST_POINT("barrier.reaped");
-  stay.leave_queue(dead);
-  dead.ticket->held = 0;
-  stay.retire(dead);
+  stay.leave_queue(seat);
+  seat.ticket->held = 0;
+  stay.retire(seat);
 }
 
 Status unlink(Region& region, Seat& home) {

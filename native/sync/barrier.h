@@ -28,7 +28,7 @@ Outcome finish(Region& region, Seat& runner, bool done);
 void abort(Region& region, Seat& home);
 void reset(Region& region, Seat& home);
 int32_t ask(Region& region, Seat& home, Question question);
-void reap(Region& region, Seat& dead);
+void reap(Region& region, const Dead& dead);
 Status unlink(Region& region, Seat& home);
 
 }  // namespace holdfast::barrier

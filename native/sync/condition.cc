@@ -2,6 +2,7 @@
 
 #include "posix/fault.h"
 #include "sync/lock_word.h"
+#include "wait/reaper.h"
 #include "wait/stay.h"
 
 namespace holdfast::condition {
@@ -66,15 +67,23 @@ int32_t ask(Region& region, Seat& home) {
   return static_cast<int32_t>(stay.queue.length());
 }
 
-void reap(Region& region, Seat& dead) {
-  ConditionStay stay(region, dead);
-  const bool unused = state_of(*dead.ticket) == TicketState::Granted;
+void withdraw(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  ConditionStay stay(region, seat);
+  if (is_due(region, dead) && WaitQueue::is_queued(*seat.ticket)) stay.leave_queue(seat);
+}
+
+void reap(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  ConditionStay stay(region, seat);
+  if (!is_due(region, dead)) return;
+  const bool unused = state_of(*seat.ticket) == TicketState::Granted;
   // First the next one, then its own: who dies in between wakes one too many, which a waiter must bear anyway.
   if (unused) stay.notify(1);
   HOLDFAST_POINT("condition.passed-on");
-  stay.leave_queue(dead);
-  dead.ticket->held = 0;
-  stay.retire(dead);
+  stay.leave_queue(seat);
+  seat.ticket->held = 0;
+  stay.retire(seat);
 }
 
 Status unlink(Region& region, Seat& home) {

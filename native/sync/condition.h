@@ -21,7 +21,8 @@ Outcome attempt(Region& region, const Attempt& attempt);
 int32_t notify(Region& region, Seat& home, uint32_t count);
 // How many wait.
 int32_t ask(Region& region, Seat& home);
-void reap(Region& region, Seat& dead);
+void withdraw(Region& region, const Dead& dead);
+void reap(Region& region, const Dead& dead);
 Status unlink(Region& region, Seat& home);
 
 }  // namespace holdfast::condition

@@ -2,6 +2,7 @@
 
 #include "posix/fault.h"
 #include "sync/lock_word.h"
+#include "wait/reaper.h"
 #include "wait/stay.h"
 
 namespace holdfast::event {
@@ -74,10 +75,18 @@ int32_t ask(Region& region, Seat& home) {
   return static_cast<int32_t>(stay.queue.length());
 }
 
-void reap(Region& region, Seat& dead) {
-  EventStay stay(region, dead);
-  stay.leave_queue(dead);
-  stay.retire(dead);
+void withdraw(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  EventStay stay(region, seat);
+  if (is_due(region, dead) && WaitQueue::is_queued(*seat.ticket)) stay.leave_queue(seat);
+}
+
+void reap(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  EventStay stay(region, seat);
+  if (!is_due(region, dead)) return;
+  stay.leave_queue(seat);
+  stay.retire(seat);
 }
 
 Status unlink(Region& region, Seat& home) {

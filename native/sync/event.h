@@ -16,7 +16,8 @@ int32_t set(Region& region, Seat& home);
 void clear(Region& region, Seat& home);
 // How many wait.
 int32_t ask(Region& region, Seat& home);
-void reap(Region& region, Seat& dead);
+void withdraw(Region& region, const Dead& dead);
+void reap(Region& region, const Dead& dead);
 Status unlink(Region& region, Seat& home);
 
 }  // namespace holdfast::event

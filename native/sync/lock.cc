@@ -322,9 +322,18 @@ Status release(Region& region, Seat& seat, Release how) {
   return Status::Ok;
 }
 
-void reap(Region& region, const Seat& dead) {
-  Seat seat = dead;
+void withdraw(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
   LockStay stay(region, seat.object_index, *seat.object);
+  if (!is_due(region, dead) || !WaitQueue::is_queued(*seat.ticket)) return;
+  stay.leave_queue(seat);
+  stay.restore_flags();
+}
+
+void reap(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  LockStay stay(region, seat.object_index, *seat.object);
+  if (!is_due(region, dead)) return;
   stay.leave_queue(seat);
   HOLDFAST_POINT("reap.retracted");
   abandon(stay, seat.agent);

@@ -8,6 +8,10 @@
 #include "region/registry.h"
 #include "status.h"
 
+namespace holdfast {
+struct Dead;
+}
+
 namespace holdfast::lock {
 
 // One try under the guard, never queues. Does not block but for the guard.
@@ -39,8 +43,10 @@ enum class Release : uint8_t {
 // The contended release.
 Status release(Region& region, Seat& seat, Release how);
 
+// Takes a dead agent's ticket out of the queue. Nobody is told before reap().
+void withdraw(Region& region, const Dead& dead);
 // Gives back what a dead agent held of this object, or waited for, and retires its ticket. Idempotent.
-void reap(Region& region, const Seat& dead);
+void reap(Region& region, const Dead& dead);
 
 // Before the seat is closed: its ticket is no longer one of the object's. It must not wait.
 void retire(Region& region, Seat& seat);

@@ -2,6 +2,7 @@
 
 #include "posix/fault.h"
 #include "sync/lock_word.h"
+#include "wait/reaper.h"
 #include "wait/stay.h"
 
 namespace holdfast::rwlock {
@@ -27,16 +28,6 @@ class RWLockStay : public Stay {
     if (state().readers == 0) return true;  // granted, and not taken note of yet
     const TicketRecord* upgrade = queued_upgrade();
     return upgrade != nullptr && upgrade->agent.load(std::memory_order_relaxed) == agent;
-  }
-
-  // An agent ends that holds a share: its upgrade must not be let in for it once the share is gone.
-  void withdraw_upgrade(AgentSlot agent) {
-    TicketRecord* upgrade = queued_upgrade();
-    if (upgrade == nullptr || upgrade->agent.load(std::memory_order_relaxed) != agent) return;
-    const TicketIndex index = queue.index_of(*upgrade);
-    set_state(*upgrade, TicketState::None);
-    queue.remove(index);
-    HOLDFAST_POINT("rwlock.withdrawn");
   }
 
   [[nodiscard]] bool free_for(uint32_t role) {
@@ -212,9 +203,17 @@ int32_t ask(Region& region, Seat& home, Question question) {
   return static_cast<int32_t>(stay.queue.length());
 }
 
-void reap(Region& region, Seat& dead) {
-  RWLockStay stay(region, dead);
-  TicketRecord& ticket = *dead.ticket;
+void withdraw(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  RWLockStay stay(region, seat);
+  if (is_due(region, dead) && WaitQueue::is_queued(*seat.ticket)) stay.leave_queue(seat);
+}
+
+void reap(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  RWLockStay stay(region, seat);
+  if (!is_due(region, dead)) return;
+  TicketRecord& ticket = *seat.ticket;
   const bool granted = state_of(ticket) == TicketState::Granted;
   const bool granted_write = granted && ticket.role != kRead;
   const bool had_any =
@@ -222,10 +221,9 @@ void reap(Region& region, Seat& dead) {
   // First the mark, then the hold: who dies in between marks it again.
   if ((ticket.held & kWriting) != 0 || granted_write) stay.state().abandoned = 1;
   HOLDFAST_POINT("rwlock.reaping");
-  if ((ticket.held & kShares) != 0) stay.withdraw_upgrade(dead.agent);
-  stay.leave_queue(dead);
+  stay.leave_queue(seat);
   ticket.held = 0;
-  stay.retire(dead);
+  stay.retire(seat);
   if (had_any) stay.count_anew();
   stay.let_in();
 }

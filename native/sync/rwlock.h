@@ -32,7 +32,8 @@ Status release(Region& region, Seat& home, uint32_t role, Release how = Release:
 // From writer to reader, with nobody in between.
 Status downgrade(Region& region, Seat& home, Release how = Release::Plain);
 int32_t ask(Region& region, Seat& home, Question question);
-void reap(Region& region, Seat& dead);
+void withdraw(Region& region, const Dead& dead);
+void reap(Region& region, const Dead& dead);
 Status unlink(Region& region, Seat& home);
 
 }  // namespace holdfast::rwlock

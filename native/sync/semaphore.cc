@@ -2,6 +2,7 @@
 
 #include "posix/fault.h"
 #include "sync/lock_word.h"
+#include "wait/reaper.h"
 #include "wait/stay.h"
 
 namespace holdfast::semaphore {
@@ -154,16 +155,24 @@ int32_t ask(Region& region, Seat& home, Question question) {
                                                           : stay.queue.length());
 }
 
-void reap(Region& region, Seat& dead) {
-  SemaphoreStay stay(region, dead);
-  const bool granted = state_of(*dead.ticket) == TicketState::Granted;
+void withdraw(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  SemaphoreStay stay(region, seat);
+  if (is_due(region, dead) && WaitQueue::is_queued(*seat.ticket)) stay.leave_queue(seat);
+}
+
+void reap(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  SemaphoreStay stay(region, seat);
+  if (!is_due(region, dead)) return;
+  const bool granted = state_of(*seat.ticket) == TicketState::Granted;
   const bool had_any =
-      granted || dead.ticket->held != 0;  // an idle seat that is closed has not: spare the count
-  if (granted && !stay.owned()) stay.take_back(dead);
-  stay.leave_queue(dead);
-  dead.ticket->held = 0;
+      granted || seat.ticket->held != 0;  // an idle seat that is closed has not: spare the count
+  if (granted && !stay.owned()) stay.take_back(seat);
+  stay.leave_queue(seat);
+  seat.ticket->held = 0;
   HOLDFAST_POINT("semaphore.reaped");
-  stay.retire(dead);
+  stay.retire(seat);
   if (stay.owned() && had_any) stay.count_anew();
   stay.grant_all();
 }

@@ -18,7 +18,8 @@ Outcome attempt(Region& region, const Attempt& attempt);
 // NotOwner: more than the agent holds. Full: past kMaxPermits. Nothing is changed then.
 Status release(Region& region, Seat& home, uint32_t units);
 int32_t ask(Region& region, Seat& home, Question question);
-void reap(Region& region, Seat& dead);
+void withdraw(Region& region, const Dead& dead);
+void reap(Region& region, const Dead& dead);
 Status unlink(Region& region, Seat& home);
 
 }  // namespace holdfast::semaphore

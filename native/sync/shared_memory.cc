@@ -5,6 +5,7 @@
 #include "posix/fault.h"
 #include "region/data_file.h"
 #include "sync/lock_word.h"
+#include "wait/reaper.h"
 #include "wait/stay.h"
 
 namespace holdfast::shared_memory {
@@ -96,14 +97,22 @@ int32_t notify(Region& region, Seat& home, uint32_t index, uint32_t count) {
   return stay.notify(index, count);
 }
 
-void reap(Region& region, Seat& dead) {
-  MemoryStay stay(region, dead);
-  const bool unused = state_of(*dead.ticket) == TicketState::Granted;
+void withdraw(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  MemoryStay stay(region, seat);
+  if (is_due(region, dead) && WaitQueue::is_queued(*seat.ticket)) stay.leave_queue(seat);
+}
+
+void reap(Region& region, const Dead& dead) {
+  Seat seat = dead.seat;
+  MemoryStay stay(region, seat);
+  if (!is_due(region, dead)) return;
+  const bool unused = state_of(*seat.ticket) == TicketState::Granted;
   // First the next one, then its own: who dies in between wakes one too many, which waiters must bear anyway.
-  if (unused) stay.notify(dead.ticket->role, 1);
+  if (unused) stay.notify(seat.ticket->role, 1);
   HOLDFAST_POINT("memory.passed-on");
-  stay.leave_queue(dead);
-  stay.retire(dead);
+  stay.leave_queue(seat);
+  stay.retire(seat);
 }
 
 Status unlink(Region& region, Seat& home) {

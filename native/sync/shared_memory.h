@@ -19,7 +19,8 @@ namespace holdfast::shared_memory {
 Outcome attempt(Region& region, const Attempt& attempt);
 // Wakes at most `count` of those who wait for the element, first come, first served. Returns how many.
 int32_t notify(Region& region, Seat& home, uint32_t index, uint32_t count);
-void reap(Region& region, Seat& dead);
+void withdraw(Region& region, const Dead& dead);
+void reap(Region& region, const Dead& dead);
 Status unlink(Region& region, Seat& home);
 
 }  // namespace holdfast::shared_memory
