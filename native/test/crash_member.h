@@ -82,6 +82,7 @@ inline constexpr Point kPoints[] = {
     {"wake.ring", Scene::Lock, Owns::No},
     {"reap.ended", Scene::Reap, Owns::Either},
     {"reap.begun", Scene::Reap, Owns::Either},
+    {"reap.found", Scene::Reap, Owns::Either},
     {"reap.withdrawn", Scene::Reap, Owns::Either},
     {"reap.retracted", Scene::Reap, Owns::Either},
     {"reap.released", Scene::Reap, Owns::Either},

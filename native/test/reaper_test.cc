@@ -21,9 +21,9 @@ using fixture::NameSpace;
 using fixture::seat_at;
 
 // Outside of every guard: who is stopped inside of one keeps it.
-constexpr const char* kPoints[] = {"reap.ended",      "reap.begun",        "reap.withdrawn",
-                                   "reap.given-back", "reap.ticket-freed", "reap.rung",
-                                   "reap.freed"};
+constexpr const char* kPoints[] = {"reap.ended",     "reap.found",      "reap.begun",
+                                   "reap.withdrawn", "reap.given-back", "reap.ticket-freed",
+                                   "reap.rung",      "reap.freed"};
 
 struct Facts {
   std::atomic<ProcessIndex> process;
@@ -63,13 +63,13 @@ struct Victim {
 
 // Reaps when it is let, and is stopped or dies at the point.
 struct Reaper {
-  Reaper(const NameSpace& name_space, const char* point, FaultAction action)
-      : process([&, point, action] {
+  Reaper(const NameSpace& name_space, const char* point, FaultAction action, int nth = 1)
+      : process([&, point, action, nth] {
           Region region;
           join(region, name_space);
           in.raise();
           go.await();
-          arm_fault(point, action);
+          arm_fault(point, action, nth);
           fixture::reap_all(region);
         }) {}
   processes::Signal in;
@@ -168,6 +168,60 @@ TEST(a_reaper_dies__others_go_on_without_it) {
     a_reaper_does_not_get_on(point, FaultAction::Kill);
     if (harness::failures() > before) std::fprintf(stderr, "  at %s\n", point);
   }
+}
+
+// The first reaper is about to give back a seat; the second does it, and is stopped as well; the ticket is a
+// living one's then, although the dead one is not yet done with.
+TEST(a_reaper_is_stopped_before_a_seat__which_another_gives_back_and_a_third_takes) {
+  const NameSpace name_space;
+  constexpr int kThird = 3;  // both seats are withdrawn before
+  Reaper first(name_space, "reap.found", FaultAction::Stop, kThird);
+  Reaper second(name_space, "reap.ticket-freed", FaultAction::Stop);
+  first.in.await();
+  second.in.await();
+  processes::Signal ready;
+  processes::Signal go;
+  processes::Signal waits;
+  processes::Signal over;
+  processes::Shared<Facts> facts;
+  Child rest([&] {
+    const Member heir(name_space.name());
+    Region& region = heir.region();
+    Seat y = seat_at(region, heir.claim_agent(), "y");
+    CHECK_EQ(lock::try_acquire(region, y), Outcome::Taken);
+    ready.raise();
+    go.await();
+    region.header().tickets.hint.store(facts->ticket + 1);
+    Seat x = seat_at(region, heir.claim_agent(), "x");
+    CHECK_EQ(lock::try_acquire(region, x), Outcome::TakenAbandoned);
+    region.header().tickets.hint.store(facts->ticket);
+    Seat third = seat_at(region, heir.claim_agent(), "x");
+    CHECK_EQ(third.ticket_index, facts->ticket.load());
+    CHECK_EQ(lock::look(region, third, WaitMode::Async), Outcome::Pending);
+    waits.raise();
+    over.await();
+    CHECK_EQ(third.ticket->object.load(), third.object_index);
+    CHECK_EQ(third.object->queue_head, third.ticket_index);
+    CHECK_EQ(lock::release(region, x, lock::Release::Fair), Status::Ok);
+    CHECK_EQ(lock::look(region, third, WaitMode::Async), Outcome::Taken);
+  });
+  ready.await();
+  Victim victim(name_space);
+  victim.in.await();
+  facts->ticket.store(victim.facts->ticket);
+  CHECK(victim.process.end(SIGKILL).killed());
+  first.go.raise();
+  CHECK(first.process.stopped());
+  second.go.raise();
+  CHECK(second.process.stopped());
+  go.raise();
+  waits.await();
+  first.process.signal(SIGCONT);
+  CHECK(first.process.wait().well());
+  second.process.signal(SIGCONT);
+  CHECK(second.process.wait().well());
+  over.raise();
+  CHECK(rest.wait().well());
 }
 
 namespace {

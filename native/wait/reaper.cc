@@ -109,7 +109,11 @@ class Reaping {
     uint32_t until_look = kTicketsPerLook;
     return for_each_ticket(region_, [&](TicketIndex index, TicketRecord& ticket, AgentSlot agent) {
       const bool mine = is_its(agent);
-      if (mine) step(seat_of(region_, index, ticket, agent));
+      if (mine) {
+        const Seat seat = seat_of(region_, index, ticket, agent);
+        HOLDFAST_POINT("reap.found");
+        step(seat);
+      }
       // A step may take a while: it has a guard to wait for.
       if (!mine && --until_look > 0) return true;
       until_look = kTicketsPerLook;
