@@ -170,12 +170,13 @@ TEST(a_reaper_dies__others_go_on_without_it) {
   }
 }
 
-// The first reaper is about to give back a seat; the second does it, and is stopped as well; the ticket is a
-// living one's then, although the dead one is not yet done with.
-TEST(a_reaper_is_stopped_before_a_seat__which_another_gives_back_and_a_third_takes) {
+namespace {
+
+// The first reaper is stopped before it gives back or closes a seat; the second does it, and is stopped as well; the
+// ticket is a living one's then, although the dead one is not yet done with.
+void a_third_takes_the_ticket(const char* point, int nth) {
   const NameSpace name_space;
-  constexpr int kThird = 3;  // both seats are withdrawn before
-  Reaper first(name_space, "reap.found", FaultAction::Stop, kThird);
+  Reaper first(name_space, point, FaultAction::Stop, nth);
   Reaper second(name_space, "reap.ticket-freed", FaultAction::Stop);
   first.in.await();
   second.in.await();
@@ -201,6 +202,7 @@ TEST(a_reaper_is_stopped_before_a_seat__which_another_gives_back_and_a_third_tak
     waits.raise();
     over.await();
     CHECK_EQ(third.ticket->object.load(), third.object_index);
+    CHECK_EQ(third.ticket->agent.load(), third.agent);
     CHECK_EQ(third.object->queue_head, third.ticket_index);
     CHECK_EQ(lock::release(region, x, lock::Release::Fair), Status::Ok);
     CHECK_EQ(lock::look(region, third, WaitMode::Async), Outcome::Taken);
@@ -222,6 +224,17 @@ TEST(a_reaper_is_stopped_before_a_seat__which_another_gives_back_and_a_third_tak
   CHECK(second.process.wait().well());
   over.raise();
   CHECK(rest.wait().well());
+}
+
+}  // namespace
+
+TEST(a_reaper_is_stopped_before_it_gives_back__what_another_gives_back_and_a_third_takes) {
+  constexpr int kThird = 3;  // both seats are withdrawn before
+  a_third_takes_the_ticket("reap.found", kThird);
+}
+
+TEST(a_reaper_is_stopped_before_it_closes__what_another_closes_and_a_third_takes) {
+  a_third_takes_the_ticket("reap.given-back", 1);
 }
 
 namespace {
