@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "region/data_file.h"
 #include "sync/lock.h"
@@ -62,10 +63,11 @@ Status Environment::join(const std::string& name_space, mode_t mode, uint32_t th
 // The thread ends, orderly or by terminate(): whatever it still holds is abandoned.
 void Environment::leave(void* environment) {
   auto& self = *static_cast<Environment*>(environment);
-  if (self.agent_ == 0) return;
+  const AgentSlot agent = std::exchange(self.agent_, 0);
+  // In a forked child nothing is its own: the agent is the parent's, and so may be the keeper's lock, for ever.
+  if (agent == 0 || Runtime::get().usable() != Status::Ok) return;
   Runtime::get().keeper().remove_loop(self.loop_);
-  if (Runtime::get().usable() == Status::Ok) reap_agent(self.region(), self.agent_);
-  self.agent_ = 0;
+  reap_agent(self.region(), agent);
 }
 
 Handle* Environment::handle(uint32_t index) {
@@ -276,6 +278,7 @@ bool Environment::deliver(void* environment) {
 void Environment::take_up(napi_env env, napi_value on_ready, void* environment, void*) {
   auto& self = *static_cast<Environment*>(environment);
   if (env == nullptr || self.agent_ == 0) return;  // the environment is going down
+  if (Runtime::get().usable() != Status::Ok) return;
   self.look_at_waits(env, on_ready);
 }
 

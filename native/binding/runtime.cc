@@ -12,6 +12,16 @@ namespace {
 // the region knows, and has no keeper.
 std::atomic<bool> forked{false};
 
+// What the handler below can reach: the keeper that is there or starts.
+std::atomic<Keeper*> latest_keeper{nullptr};
+
+// After any fork, before exec or without: on the child's only thread, with no lock that can be trusted.
+void become_a_child() {
+  forked.store(true, std::memory_order_relaxed);
+  Keeper* keeper = latest_keeper.load(std::memory_order_relaxed);  // relaxed: the fork orders it
+  if (keeper != nullptr) keeper->region().close_in_child();
+}
+
 }  // namespace
 
 Runtime& Runtime::get() {
@@ -19,9 +29,7 @@ Runtime& Runtime::get() {
   return runtime;
 }
 
-Runtime::Runtime() {
-  ::pthread_atfork(nullptr, nullptr, [] { forked.store(true, std::memory_order_relaxed); });
-}
+Runtime::Runtime() { ::pthread_atfork(nullptr, nullptr, &become_a_child); }
 
 Status Runtime::usable() {
   return forked.load(std::memory_order_relaxed) ? Status::Ended : Status::Ok;
@@ -34,6 +42,7 @@ Status Runtime::join(const std::string& name_space, mode_t mode, uint32_t thread
   if (gone_) return Status::Gone;
   if (keeper_ == nullptr) {
     auto* keeper = new Keeper;
+    latest_keeper.store(keeper, std::memory_order_relaxed);
     if (std::getenv("HOLDFAST_NO_FUTEX_WAITV") != nullptr) keeper->forbid_futex_waitv();
     if (const Status status = keeper->start(name_space, mode, detail); status != Status::Ok) {
       return status;

@@ -235,8 +235,15 @@ Status SharedFile::reserve(uint64_t bytes) {
 
 Status SharedFile::map(size_t range, std::byte** out) const {
   const Use use(*this);
-  void* base =
-      ::mmap(nullptr, range, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, use.fd(), 0);
+  const int own = ::shm_open(name_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+  struct stat found{};
+  // The name may have been removed by hand just now.
+  const bool usable = own >= 0 && ::fstat(own, &found) == 0 && is(found);
+  void* base = ::mmap(nullptr, range, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+                      usable ? own : use.fd(), 0);
+  const int error = errno;
+  if (own >= 0) ::close(own);
+  errno = error;
   if (base == MAP_FAILED) return status_of_errno();
   *out = static_cast<std::byte*>(base);
   return Status::Ok;
@@ -281,6 +288,12 @@ std::string SharedFile::users() const {
   }
   ::closedir(processes);
   return list;
+}
+
+void SharedFile::close_in_child() {
+  // Nothing is unlocked: the locks are the open file's, which is the parent's too.
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = -1;
 }
 
 void SharedFile::close() {

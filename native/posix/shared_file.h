@@ -52,7 +52,8 @@ class SharedFile {
   // Reserves memory for [0, bytes) and makes the file that long; NoSpace leaves it as it was.
   Status reserve(uint64_t bytes);
   // A mapping of `range` bytes, which may be larger than the file: what lies beyond its end becomes
-  // usable as the file grows.
+  // usable as the file grows. It is another open file's, found by the same name: a mapping goes along into forked
+  // children, and must not take along what this one has locked.
   Status map(size_t range, std::byte** out) const;
   static void unmap(std::byte* base, size_t range);
   Status read_at(uint64_t offset, void* into, size_t bytes) const;
@@ -69,6 +70,9 @@ class SharedFile {
 
   // Gives up creation lock, presence and bytes too, even where a mapping keeps the open file alive.
   void close();
+  // In a forked child: what the parent has locked by this open file stays locked, and is no business of the child's.
+  // Async-signal-safe.
+  void close_in_child();
   [[nodiscard]] bool is_open() const { return fd_ >= 0; }
 
  private:

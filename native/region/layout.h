@@ -5,7 +5,7 @@
 //   [guard]     whoever holds the object's guard
 //   [registry]  whoever holds the registry guard
 //   [creation]  whoever holds the file's creation lock (flock)
-//   [life]      whoever holds the process record's life mutex
+//   [life]      whoever holds the process record's life mutex: the process' keeper
 //   [once]      written before the record is published, then read-only
 // A change of anything here is a new kLayoutVersion.
 #pragma once
@@ -194,16 +194,25 @@ struct alignas(kCacheLine) AgentRecord {
 };
 static_assert(sizeof(AgentRecord) == kCacheLine);
 
+// A process record:
+//   from   to     by whom             under what             who dies or is stopped before the store leaves it
+//   ----   ----   -----------------   --------------------   -------------------------------------------------------
+//   Free   Live   who joins           creation lock; life    Free, its life marked: the next one who joins takes it
+//   Live   Dead   any reaper          registry guard         Live and marked: whoever looks begins
+//   Dead   Free   any reaper          registry guard         Dead, without seats: whoever looks goes on from there
+// The generation goes up before Live, so (generation, Dead) is one death, and is true until Free. Life stays marked
+// from the death until the next one who joins has locked it: it is never locked by a reaper.
 enum class ProcessState : uint32_t {
   Free = 0,
-  Live = 1,  // or dead and not noticed yet: the life mutex knows
-  Dead = 2,  // being reaped
+  Live = 1,  // or dead and not noticed yet: the life mutex and the life byte know
+  Dead = 2,  // being reaped (table of that in wait/reaper.h)
 };
 
 struct alignas(kCacheLine) ProcessRecord {
-  RobustMutex life;  // locked by the process' keeper as long as it lives, then by who reaps it
-  std::atomic<ProcessState> state;         // [life] Live by its keeper, Dead and Free by the reaper
-  std::atomic<uint32_t> generation;        // [life]
+  RobustMutex life;                  // locked by the process' keeper as long as it lives
+  std::atomic<ProcessState> state;   // [life] Live; [registry] Dead, Free
+  std::atomic<uint32_t> generation;  // [life]
+  std::atomic<int64_t> reaped_ns;    // any reaper: when it last got on; 0: it has left off. A hint
   alignas(kCacheLine) FutexWord doorbell;  // anybody adds 1 and wakes: the keeper looks
   std::atomic<int32_t> pid;  // [life] for messages only: pids are reused, and differ by namespace
   uint32_t unused[14];

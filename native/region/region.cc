@@ -58,7 +58,8 @@ Status Region::open(const std::string& name_space, mode_t mode, std::string* det
   }
   bool usable = false;
   if (const Status status = check_layout(&usable, detail); status != Status::Ok) return status;
-  if (const Status status = file_.map(kMappedRange, &base_); status != Status::Ok) return status;
+  if (const Status status = file_.map(kMappedRange, &base_); status != Status::Ok)
+    return status;
   if (usable && !is_whole()) {
     usable = false;
     if (!file_.alone()) {
@@ -187,16 +188,13 @@ Status Region::claim_process() {
     ProcessRecord* candidate = process(index);
     if (candidate == nullptr) continue;
     ProcessRecord& record = *candidate;
+    // SYNC POINT: process-free. Under the creation lock nobody else makes anything of a free record.
     if (record.state.load(std::memory_order_acquire) != ProcessState::Free) continue;
     const RobustMutex::Lock taken = record.life.try_lock();
     if (taken == RobustMutex::Lock::OwnerDied) {
       static_cast<void>(record.life.consistent());  // died while it joined: nothing to give back
     } else if (taken != RobustMutex::Lock::Held) {
-      continue;  // its reaper is about to leave
-    }
-    if (record.state.load(std::memory_order_acquire) != ProcessState::Free) {
-      record.life.unlock();
-      continue;
+      continue;  // one who died while it joined, of whom a thread still ends
     }
     const ptrdiff_t offset = record.life.futex_word_offset();
     if (offset < 0) {
@@ -205,9 +203,12 @@ Status Region::claim_process() {
     }
     header().life_word_offset = static_cast<uint32_t>(offset);
     // The kernel wakes a sleeper at our death only where this bit stands: so that no watcher has to set it.
-    life_word(record).fetch_or(kFutexWaitersBit, std::memory_order_relaxed);
+    alive_ =
+        life_word(record).fetch_or(kFutexWaitersBit, std::memory_order_relaxed) | kFutexWaitersBit;
     if (const Status status = file_.lock_byte(kFirstLifeByte + index); status != Status::Ok) {
+      const bool is_taken = file_.is_locked_by_another(kFirstLifeByte + index);
       record.life.unlock();
+      if (is_taken) continue;  // the same, and its keeper has ended
       return status;
     }
     self_ = {index, record.generation.load(std::memory_order_relaxed) + 1};
@@ -275,6 +276,8 @@ Status Region::remove_own(std::string* detail) {
 }
 
 bool Region::process_is_alive(ProcessIndex index, uint32_t generation) {
+  // Who asks lives, whatever its record says: its own lock on its life byte would not be seen either.
+  if (is_self(index)) return ((self_.generation ^ generation) & 0x7fff) == 0;
   ProcessRecord* record = process(index);
   if (record == nullptr) return false;
   // SYNC POINT: process-live.
@@ -295,6 +298,17 @@ bool Region::has_grown_to(uint64_t end) {
 
 bool Region::has_ended(ProcessIndex index) const {
   return !file_.is_locked_by_another(kFirstLifeByte + index);
+}
+
+bool Region::seems_alive(ProcessRecord& process) {
+  return process.state.load(std::memory_order_acquire) == ProcessState::Live &&
+         (life_word(process).load(std::memory_order_acquire) & kFutexOwnerDiedBit) == 0;
+}
+
+bool Region::mend_own_life() {
+  FutexWord& life = life_word(*self_record_);
+  uint32_t seen = life.load(std::memory_order_relaxed);  // relaxed: nothing else is read after it
+  return seen != alive_ && life.compare_exchange_strong(seen, alive_, std::memory_order_relaxed);
 }
 
 FutexWord& Region::life_word(ProcessRecord& process) {

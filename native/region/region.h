@@ -28,6 +28,8 @@ class Region {
   void joined();
   // After a failure in between: lets others in, and leaves nothing behind.
   void give_up();
+  // In a forked child, which must not keep its parent's life. Async-signal-safe.
+  void close_in_child() { file_.close_in_child(); }
 
   // Removes the file of a namespace. InUse, with pids in `detail`, while any process has it open.
   static Status remove(const std::string& name_space, mode_t mode, std::string* detail);
@@ -44,6 +46,13 @@ class Region {
   [[nodiscard]] const FileOwner& owner() const { return owner_; }
   [[nodiscard]] mode_t mode() const { return mode_; }
   [[nodiscard]] bool is_its_file(const struct stat& file) const { return file_.is(file); }
+
+  // What this process' other threads leave to its keeper.
+  struct ForKeeper {
+    std::atomic<bool> exists{false};     // there is one; relaxed: once true for ever
+    std::atomic<bool> rings_all{false};  // ring_all_told(): release, with the keeper's acquire
+  };
+  [[nodiscard]] ForKeeper& for_keeper() { return for_keeper_; }
 
   // Records by number; nullptr for a number that no record has.
   [[nodiscard]] ProcessRecord* process(ProcessIndex index) { return at(header().processes, index); }
@@ -76,6 +85,12 @@ class Region {
   // Whether the last thread of the record's process is gone. Its life mutex is marked when the keeper has
   // ended, which is earlier: another thread may still be in a system call that no signal cuts short.
   [[nodiscard]] bool has_ended(ProcessIndex index) const;
+  // Without asking whether its last thread is gone, or was when it was marked.
+  [[nodiscard]] bool seems_alive(ProcessRecord& process);
+  [[nodiscard]] bool is_self(ProcessIndex index) const { return index == self_.index; }
+  // On the thread that claimed the process. True: its life was marked while it goes on (the kernel knows the owner
+  // of a mutex by its TID, which another thread may have in another pid namespace), and is whole again.
+  bool mend_own_life();
   // False where somebody removed the file's name: whoever joins from now on is in another region.
   [[nodiscard]] bool has_its_name() const { return file_.has_a_name(); }
   [[nodiscard]] FutexWord& life_word(ProcessRecord& process);
@@ -106,6 +121,8 @@ class Region {
   SharedFile file_;
   ProcessId self_;
   ProcessRecord* self_record_ = nullptr;
+  ForKeeper for_keeper_;
+  uint32_t alive_ = 0;  // what the own life word says
   std::string name_space_;
   std::string file_name_;
   FileOwner owner_;

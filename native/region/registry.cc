@@ -274,8 +274,60 @@ Status Registry::publish_data(ObjectIndex index, UnnamedFile& data) {
 void Registry::close(AgentSlot agent, TicketIndex ticket_index) {
   TicketRecord* ticket = region_.ticket(ticket_index);
   if (ticket == nullptr || ticket->agent.load(std::memory_order_acquire) != agent) return;
-  const ObjectIndex index = ticket->object.load(std::memory_order_relaxed) & ~kRetired;
-  ticket->agent.store(0, std::memory_order_release);
+  free_ticket(*ticket);
+}
+
+// Records change hands under this guard alone: what is true here of a record and its process stays true.
+bool Registry::is_reaped(ProcessId dead) {
+  const ProcessRecord* process = region_.process(dead.index);
+  return process != nullptr &&
+         process->state.load(std::memory_order_acquire) == ProcessState::Dead &&
+         process->generation.load(std::memory_order_relaxed) == dead.generation;
+}
+
+bool Registry::bury(ProcessId dead) {
+  ProcessRecord* process = region_.process(dead.index);
+  if (process == nullptr) return false;
+  // First the state: a record that was free just now may be another's since.
+  const ProcessState state = process->state.load(std::memory_order_acquire);
+  if (state == ProcessState::Free ||
+      process->generation.load(std::memory_order_relaxed) != dead.generation) {
+    return false;
+  }
+  // SYNC POINT: process-dead. release, with the acquire in is_due() and is_reaped().
+  process->state.store(ProcessState::Dead, std::memory_order_release);
+  return true;
+}
+
+void Registry::close_dead(ProcessId dead, AgentSlot slot, TicketIndex ticket_index) {
+  TicketRecord* ticket = region_.ticket(ticket_index);
+  const AgentRecord* agent = region_.agent(slot);
+  if (ticket == nullptr || agent == nullptr || !is_reaped(dead)) return;
+  if (agent->process.load(std::memory_order_acquire) != dead.index + 1) return;
+  if (ticket->agent.load(std::memory_order_acquire) != slot) return;
+  const ObjectIndex object = ticket->object.load(std::memory_order_relaxed);
+  if ((object & kRetired) == 0 && region_.object(object) != nullptr) return;
+  free_ticket(*ticket);
+}
+
+void Registry::free_dead(ProcessId dead) {
+  if (!is_reaped(dead)) return;
+  const uint32_t agents = Region::count(header_.agents);
+  for (AgentSlot slot = 1; slot < agents; ++slot) {
+    const AgentRecord* agent = region_.agent(slot);
+    if (agent == nullptr || agent->process.load(std::memory_order_acquire) != dead.index + 1) {
+      continue;
+    }
+    free_agent(slot);
+    HOLDFAST_POINT("reap.agent-done");
+  }
+  // SYNC POINT: process-free. release, with the acquire in claim_process().
+  region_.process(dead.index)->state.store(ProcessState::Free, std::memory_order_release);
+}
+
+void Registry::free_ticket(TicketRecord& ticket) {
+  const ObjectIndex index = ticket.object.load(std::memory_order_relaxed) & ~kRetired;
+  ticket.agent.store(0, std::memory_order_release);
   HOLDFAST_POINT("ticket.freed");
   ObjectRecord* object = region_.object(index);
   if (object == nullptr) return;

@@ -54,6 +54,15 @@ class Registry {
   // The seat's ticket must be out of the queue, and retired. Frees the object where it was the last seat and
   // no name keeps it.
   void close(AgentSlot agent, TicketIndex ticket);
+  // For whoever reaps a process, of which there may be several at a time, each at its own pace: nothing is done
+  // where another has done it, whoever has the records by now.
+  //   Live -> Dead. False: it is not this process any more.
+  bool bury(ProcessId dead);
+  //   As close(), of a ticket that is retired.
+  void close_dead(ProcessId dead, AgentSlot agent, TicketIndex ticket);
+  //   Dead -> Free, its agents too. All its tickets must be gone.
+  void free_dead(ProcessId dead);
+
   // From now on the name is free for another object.
   void unlink(ObjectIndex object);
 
@@ -62,6 +71,8 @@ class Registry {
 
  private:
   void rebuild();
+  [[nodiscard]] bool is_reaped(ProcessId dead);
+  void free_ticket(TicketRecord& ticket);
   ObjectIndex find(std::string_view name, uint64_t hash);
   Status make(std::string_view name, uint64_t hash, Kind kind, const OpenOptions& options,
               ObjectIndex* out);

@@ -2,6 +2,7 @@
 
 #include "posix/fault.h"
 #include "sync/lock_word.h"
+#include "wait/reaper.h"
 #include "wait/stay.h"
 
 namespace holdfast::barrier {

@@ -18,6 +18,7 @@
 #include "posix/fault.h"
 #include "posix/futex.h"
 #include "sync/lock.h"
+#include "sync/lock_word.h"
 #include "wait/reaper.h"
 #include "wait/ring.h"
 
@@ -532,6 +533,48 @@ TEST_IN_A_PROCESS(death__while_another_watcher_is_stopped__is_noticed) {
     CHECK(one.process.stopped());
   }
   a_loop_gets_what_a_dead_process_held(victim, keeper);
+}
+
+// The kernel knows who locks a mutex by its TID alone, which another has in another pid namespace: the death of that
+// one marks a life that goes on.
+TEST_IN_A_PROCESS(a_mark_on_a_living_process__is_no_death__and_is_mended) {
+  const NameSpace name_space;
+  Bystander other(name_space);
+  other.join();
+  Keeper& keeper = start_keeper(name_space);
+  Region& region = keeper.region();
+  Probe probe(keeper);
+  Seat held = seat_at(region, fixture::claim_agent(region), "x");
+  CHECK_EQ(lock::try_acquire(region, held), Outcome::Taken);
+  FutexWord& life = region.life_word(region.self_record());
+  const uint32_t alive = life.exchange(kFutexWaitersBit | kFutexOwnerDiedBit);
+  futex_wake(life, 1);
+  CHECK(fixture::is_alive(region, region.self()));
+  CHECK(!is_dying(region, held.agent));
+  static_cast<void>(reap_dead_processes(region));
+  ring_doorbell(region.self_record());
+  probe.await_a_round();
+  CHECK_EQ(life.load(), alive);
+  CHECK_EQ(region.self_record().state.load(), ProcessState::Live);
+  CHECK_EQ(lock_word::owner(held.object->word.load()), held.agent);
+  CHECK_EQ(lock::release(region, held, lock::Release::Plain), Status::Ok);
+}
+
+// Nothing rings the one that was marked but those who found the mark.
+TEST_IN_A_PROCESS(a_mark_on_a_living_process__is_mended_however_little_it_has_to_do) {
+  if (skip_without_futex_waitv()) return;
+  const NameSpace name_space;
+  Bystander marked(name_space);
+  const ProcessIndex index = marked.join();
+  Keeper& keeper = start_keeper(name_space);
+  Region& region = keeper.region();
+  FutexWord& life = region.life_word(*region.process(index));
+  const uint32_t alive = life.exchange(kFutexWaitersBit | kFutexOwnerDiedBit);
+  futex_wake(life, 1);
+  while (life.load() != alive) std::this_thread::yield();
+  CHECK_EQ(region.process(index)->state.load(), ProcessState::Live);
+  CHECK(marked.process.end(SIGKILL).killed());
+  await_state(region, index, ProcessState::Free);
 }
 
 // Killed in the middle of reaping another: both are given back.

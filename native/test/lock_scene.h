@@ -75,7 +75,7 @@ class Scene {
   }
   // The ticket is of the object's again for what comes next: in a test the agent lives on.
   void reap(int who) {
-    lock::reap(region(), seat(who));
+    lock::reap(region(), {seat(who), {}});
     CHECK_EQ(ticket(who).object.load(), seat(who).object_index | kRetired);
     ticket(who).object.store(seat(who).object_index);
     check_invariants();

@@ -501,7 +501,7 @@ TEST(rwlock__a_death_between_any_two_steps__never_a_writer_beside_anyone) {
     CHECK_EQ(a.queue(kRead), Outcome::Taken);
     CHECK_EQ(a.queue(kUpgrade), Outcome::Pending);
   };
-  for (const char* point : {"rwlock.reaping", "rwlock.withdrawn", "leave.retracted"}) {
+  for (const char* point : {"rwlock.reaping", "reap.withdrawn", "leave.retracted"}) {
     run_cut({Kind::RWLock,
              none,
              point,
@@ -801,9 +801,9 @@ void run_crews(const Crew& crew, int rounds) {
 }
 
 std::vector<const char*> with_common(std::vector<const char*> points) {
-  for (const char* point :
-       {"guard.entered", "guard.leaving", "enqueue.numbered", "enqueue.published", "enqueue.linked",
-        "leave.retracted", "grant.told", "wake.ring", "reap.begun", "reap.ticket-freed"}) {
+  for (const char* point : {"guard.entered", "guard.leaving", "enqueue.numbered",
+                            "enqueue.published", "enqueue.linked", "leave.retracted", "grant.told",
+                            "wake.ring", "reap.begun", "reap.withdrawn", "reap.ticket-freed"}) {
     points.push_back(point);
   }
   return points;
@@ -919,7 +919,7 @@ TEST(crew_at_a_rwlock__never_a_writer_beside_anyone) {
   run_crews({Kind::RWLock,
              {},
              with_common({"rwlock.counted", "rwlock.noted", "rwlock.taking", "rwlock.returned",
-                          "rwlock.downgraded", "rwlock.reaping", "rwlock.withdrawn"}),
+                          "rwlock.downgraded", "rwlock.reaping"}),
              work,
              verify},
             100);

@@ -672,7 +672,7 @@ struct Victim {
       static_cast<void>(lock::release(region, (*seats)[0], lock::Release::Plain));
       static_cast<void>(lock::release(region, (*seats)[1], lock::Release::Fair));
       static_cast<void>(lock::last_look(region, last));
-      lock::reap(region, (*seats)[1]);
+      lock::reap(region, {(*seats)[1], {}});
       AgentSlot holder = 0;
       static_cast<void>(lock::unlink(region, last, &holder));
     }

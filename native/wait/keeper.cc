@@ -70,15 +70,7 @@ Status Keeper::start(const std::string& name_space, mode_t mode, std::string* de
     return claim;
   }
   region_.joined();
-  // Others are to watch over us too.
-  const uint32_t count = region_.process_limit();
-  for (ProcessIndex index = 0; index < count; ++index) {
-    ProcessRecord* process = region_.process(index);
-    if (process != nullptr &&
-        process->state.load(std::memory_order_acquire) == ProcessState::Live) {
-      ring_doorbell(*process);
-    }
-  }
+  ring_watchers(region_, region_.self().index);
   settle_deaths(region_);  // the new keeper may be at it at this moment
   return Status::Ok;
 }
@@ -94,14 +86,19 @@ void Keeper::run() {
     claimed_.notify_all();
   }
   if (claim != Status::Ok) return;
+  region_.for_keeper().exists.store(true, std::memory_order_relaxed);
   const FutexWord& doorbell = region_.self_record().doorbell;
   int64_t looked_ns = monotonic_ns();
   for (;;) {
     const uint32_t rung = doorbell.load(std::memory_order_acquire);  // SYNC POINT: doorbell
-    dying_ns_ = !reap_dead_processes(region_) ? 0
-                : dying_ns_ == 0              ? kDyingNs
-                : dying_ns_ < kDyingMaxNs     ? dying_ns_ * 2
-                                              : kDyingMaxNs;
+    static_cast<void>(region_.mend_own_life());
+    dying_ns_ = !reap_dead_processes(region_, Deadline::never()) ? 0
+                : dying_ns_ == 0                                 ? kDyingNs
+                : dying_ns_ < kDyingMaxNs                        ? dying_ns_ * 2
+                                                                 : kDyingMaxNs;
+    if (region_.for_keeper().rings_all.exchange(false, std::memory_order_acquire)) {
+      ring_all_told_now(region_);
+    }
     const int64_t now = monotonic_ns();
     const bool look = now - looked_ns >= kLookForItselfNs;
     if (look) looked_ns = now;
@@ -136,17 +133,17 @@ bool Keeper::deliver(bool look_for_itself) {
 }
 
 void Keeper::sleep(uint32_t doorbell_seen, int64_t look_again_ns) {
-  FutexWatch watches[kMaxFutexWatches];
+  FutexWatch watches[1 + kWatchedLives];
   size_t used = 0;
   const ProcessIndex me = region_.self().index;
   watches[used++] = {&region_.self_record().doorbell, doorbell_seen};
   if (watches_lives_.load(std::memory_order_relaxed)) {
     // Next in slot order, round the ring: everybody has watchers, whatever the number of processes.
     const uint32_t count = region_.process_limit();
-    for (uint32_t step = 1; step < count && used < kMaxFutexWatches - 1; ++step) {
+    for (uint32_t step = 1; step < count && used <= kWatchedLives; ++step) {
       ProcessRecord* process = region_.process((me + step) % count);
       if (process == nullptr ||
-          process->state.load(std::memory_order_acquire) == ProcessState::Free) {
+          process->state.load(std::memory_order_acquire) != ProcessState::Live) {
         continue;
       }
       const FutexWord& life = region_.life_word(*process);

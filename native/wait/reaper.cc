@@ -9,75 +9,188 @@
 namespace holdfast {
 namespace {
 
+// Who has not got on for so long is stopped, or has died: others join in.
+constexpr int64_t kStandstillNs = 5'000'000;
+// Tickets that are looked at between two looks at the clock.
+constexpr uint32_t kTicketsPerLook = 512;
+
 bool is_marked_dead(Region& region, ProcessRecord& process) {
-  return process.state.load(std::memory_order_acquire) != ProcessState::Free &&
-         (region.life_word(process).load(std::memory_order_acquire) & kFutexOwnerDiedBit) != 0;
+  // State first: the life of a free record is still marked, and its next owner's is not.
+  switch (process.state.load(std::memory_order_acquire)) {  // SYNC POINT: process-live
+    case ProcessState::Free:
+      return false;
+    case ProcessState::Dead:
+      return true;
+    default:
+      return (region.life_word(process).load(std::memory_order_acquire) & kFutexOwnerDiedBit) != 0;
+  }
 }
 
-void reap_process(Region& region, ProcessIndex index) {
-  ProcessRecord& process = *region.process(index);
-  const RobustMutex::Lock taken = process.life.try_lock();
-  if (taken != RobustMutex::Lock::OwnerDied && taken != RobustMutex::Lock::Held) return;
-  // If this reaper dies too, its own death is told to the next one.
-  if (taken == RobustMutex::Lock::OwnerDied) static_cast<void>(process.life.consistent());
-  region.life_word(process).fetch_or(kFutexWaitersBit, std::memory_order_relaxed);
-  if (process.state.load(std::memory_order_acquire) != ProcessState::Free) {
-    // From now on nobody takes the dead one for alive although its life mutex is held (by us).
-    process.state.store(ProcessState::Dead, std::memory_order_release);
-    HOLDFAST_POINT("reap.begun");
-    const uint32_t agents = Region::count(region.header().agents);
-    for (AgentSlot slot = 1; slot < agents; ++slot) {
-      const AgentRecord* agent = region.agent(slot);
-      if (agent != nullptr && agent->process.load(std::memory_order_acquire) == index + 1) {
-        reap_agent(region, slot);
-        HOLDFAST_POINT("reap.agent-done");
-      }
+// Says that a reaper gets on, and when its time is up.
+class Progress {
+ public:
+  Progress(ProcessRecord& process, Deadline until) : process_(process), until_(until) { say(); }
+  // relaxed, all of it: a hint.
+  void leave_off() { process_.reaped_ns.store(0, std::memory_order_relaxed); }
+  void say() {
+    now_ns_ = monotonic_ns();
+    process_.reaped_ns.store(now_ns_, std::memory_order_relaxed);
+  }
+  [[nodiscard]] bool is_time_up() const { return !until_.is_never() && now_ns_ >= until_.ns(); }
+
+ private:
+  ProcessRecord& process_;
+  Deadline until_;
+  int64_t now_ns_ = 0;
+};
+
+bool another_gets_on(const ProcessRecord& process) {
+  const int64_t reaped_ns = process.reaped_ns.load(std::memory_order_relaxed);  // a hint
+  if (reaped_ns == 0) return false;
+  // Its clock may be another, in a time namespace of its own: then it is as if it stood still.
+  const int64_t since_ns = monotonic_ns() - reaped_ns;
+  return since_ns >= 0 && since_ns < kStandstillNs;
+}
+
+// Calls `visit(index, ticket, agent)` for each ticket that is in use. False: `visit` has had enough.
+template <typename Visit>
+bool for_each_ticket(Region& region, Visit visit) {
+  const uint32_t count = Region::count(region.header().tickets);
+  for (TicketIndex index = 0; index < count; ++index) {
+    TicketRecord* ticket = region.ticket(index);
+    if (ticket == nullptr) continue;
+    const AgentSlot agent =
+        ticket->agent.load(std::memory_order_acquire);  // SYNC POINT: ticket-live
+    if (agent != 0 && !visit(index, *ticket, agent)) return false;
+  }
+  return true;
+}
+
+// An agent holds and waits only where it has a seat, and every seat has a ticket.
+Seat seat_of(Region& region, TicketIndex index, TicketRecord& ticket, AgentSlot agent) {
+  const ObjectIndex object = ticket.object.load(std::memory_order_relaxed) & ~kRetired;
+  return {agent, object, index, region.object(object), &ticket};
+}
+
+// One dead process.
+class Reaping {
+ public:
+  Reaping(Region& region, ProcessId dead, Deadline until)
+      : region_(region), dead_(dead), progress_(*region.process(dead.index), until) {}
+
+  // False: the time is up. What is done is done.
+  bool run() {
+    const bool done = pass([this](const Seat& seat) {
+                        if (seat.object != nullptr) withdraw_seat(region_, {seat, dead_});
+                        HOLDFAST_POINT("reap.withdrawn");
+                      }) &&
+                      pass([this](const Seat& seat) {
+                        if (seat.object != nullptr) reap_seat(region_, {seat, dead_});
+                        HOLDFAST_POINT("reap.given-back");
+                        Registry(region_).close_dead(dead_, seat.agent, seat.ticket_index);
+                        HOLDFAST_POINT("reap.ticket-freed");
+                      });
+    if (!done) {
+      progress_.leave_off();
+      return false;
     }
     // It may have died between telling a waiter and waking it.
-    ring_all_told(region);
-    process.state.store(ProcessState::Free, std::memory_order_release);
+    ring_all_told(region_);
+    ring_watchers(region_, dead_.index);
+    HOLDFAST_POINT("reap.rung");
+    Registry(region_).free_dead(dead_);
+    HOLDFAST_POINT("reap.freed");
+    return true;
   }
-  process.life.unlock();
+
+ private:
+  template <typename Step>
+  bool pass(Step step) {
+    uint32_t until_look = kTicketsPerLook;
+    return for_each_ticket(region_, [&](TicketIndex index, TicketRecord& ticket, AgentSlot agent) {
+      const bool mine = is_its(agent);
+      if (mine) {
+        const Seat seat = seat_of(region_, index, ticket, agent);
+        HOLDFAST_POINT("reap.found");
+        step(seat);
+      }
+      // A step may take a while: it has a guard to wait for.
+      if (!mine && --until_look > 0) return true;
+      until_look = kTicketsPerLook;
+      progress_.say();
+      return !progress_.is_time_up();
+    });
+  }
+
+  [[nodiscard]] bool is_its(AgentSlot slot) {
+    const AgentRecord* agent = region_.agent(slot);
+    return agent != nullptr && agent->process.load(std::memory_order_acquire) ==
+                                   dead_.index + 1;  // SYNC POINT: agent-live
+  }
+
+  Region& region_;
+  ProcessId dead_;
+  Progress progress_;
+};
+
+// False: look again.
+bool reap_process(Region& region, ProcessIndex index, Deadline until) {
+  ProcessRecord& process = *region.process(index);
+  // First the generation: what is seen of the record after it is this process' or a later one's.
+  const ProcessId dead{index, process.generation.load(std::memory_order_acquire)};
+  const ProcessState state = process.state.load(std::memory_order_acquire);
+  if (state == ProcessState::Free) return true;
+  // The mark says that its keeper is gone. A thread that holds a lock may still be in a system call that
+  // the kill does not cut short: what it holds is not free before that ends.
+  if (state == ProcessState::Live && !region.has_ended(index)) {
+    ring_doorbell(process);  // should it live: its keeper mends the mark
+    return false;
+  }
+  if (another_gets_on(process)) return false;
+  HOLDFAST_POINT("reap.ended");
+  if (!Registry(region).bury(dead)) return true;  // others have reaped it since
+  HOLDFAST_POINT("reap.begun");
+  return Reaping(region, dead, until).run();
 }
 
 }  // namespace
 
-bool reap_dead_processes(Region& region) {
-  bool dying = false;
+bool is_due(Region& region, const Dead& dead) {
+  // In this order. At the end the process is Dead, and has been since before all this was read, for whoever asks has
+  // seen it so: so the agent was its own all the time, and gets no new tickets. This one can be retired by
+  // who has the guard alone, and that are we.
+  const TicketRecord& ticket = *dead.seat.ticket;
+  if (ticket.object.load(std::memory_order_acquire) != dead.seat.object_index) return false;
+  if (ticket.agent.load(std::memory_order_acquire) != dead.seat.agent) return false;
+  if (dead.process.index == kNone) return true;
+  const AgentRecord* agent = region.agent(dead.seat.agent);
+  const ProcessRecord* process = region.process(dead.process.index);
+  return agent != nullptr && process != nullptr &&
+         agent->process.load(std::memory_order_acquire) == dead.process.index + 1 &&
+         // SYNC POINT: process-dead.
+         process->state.load(std::memory_order_acquire) == ProcessState::Dead &&
+         process->generation.load(std::memory_order_relaxed) == dead.process.generation;
+}
+
+bool reap_dead_processes(Region& region, Deadline until) {
+  bool all_done = true;
   const uint32_t count = region.process_limit();
   for (ProcessIndex index = 0; index < count; ++index) {
     ProcessRecord* process = region.process(index);
-    if (process == nullptr || !is_marked_dead(region, *process)) continue;
-    // The mark says that its keeper is gone. A thread that holds a lock may still be in a system call that
-    // the kill does not cut short: what it holds is not free before that ends.
-    if (region.has_ended(index)) {
-      reap_process(region, index);
-    } else {
-      dying = true;
-    }
-  }
-  return dying;
-}
-
-namespace {
-
-bool any_is_being_reaped(Region& region) {
-  for (ProcessIndex index = 0; index < region.process_limit(); ++index) {
-    ProcessRecord* process = region.process(index);
-    if (process != nullptr &&
-        process->state.load(std::memory_order_acquire) == ProcessState::Dead) {
+    if (process == nullptr || region.is_self(index) || !is_marked_dead(region, *process)) continue;
+    if (!reap_process(region, index, until)) all_done = false;
+    if (until.passed()) {
+      ring_doorbell(region.self_record());
       return true;
     }
   }
-  return false;
+  return !all_done;
 }
 
-}  // namespace
-
 void settle_deaths(Region& region) {
-  constexpr int kLooks = 100;
-  for (int look = 0; look < kLooks; ++look) {
-    if (!reap_dead_processes(region) && !any_is_being_reaped(region)) return;
+  constexpr int64_t kSettleNs = 10'000'000;
+  const Deadline until = Deadline::after_ns(kSettleNs);
+  while (reap_dead_processes(region, until) && !until.passed()) {
     const timespec nap{0, 100'000};
     ::nanosleep(&nap, nullptr);
   }
@@ -85,29 +198,25 @@ void settle_deaths(Region& region) {
 
 bool is_dying(Region& region, AgentSlot agent) {
   ProcessRecord* process = region.process_of(agent);
-  return process != nullptr && is_marked_dead(region, *process);
+  return process != nullptr && process != &region.self_record() && is_marked_dead(region, *process);
 }
 
-bool is_due(Region&, const Dead& dead) {
-  const TicketRecord& ticket = *dead.seat.ticket;
-  return ticket.agent.load(std::memory_order_acquire) == dead.seat.agent &&
-         ticket.object.load(std::memory_order_relaxed) == dead.seat.object_index;
-}
-
-void reap_agent(Region& region, AgentSlot agent) {
-  const uint32_t count = Region::count(region.header().tickets);
-  for (TicketIndex index = 0; index < count; ++index) {
-    TicketRecord* ticket = region.ticket(index);
-    // An agent holds and waits only where it has a seat, and every seat has a ticket.
-    if (ticket == nullptr || ticket->agent.load(std::memory_order_acquire) != agent) continue;
-    const ObjectIndex object_index = ticket->object.load(std::memory_order_relaxed) & ~kRetired;
-    if (ObjectRecord* object = region.object(object_index)) {
-      reap_seat(region, {{agent, object_index, index, object, ticket}, {}});
-    }
-    Registry(region).close(agent, index);
+void reap_agent(Region& region, AgentSlot slot) {
+  const auto pass = [&](auto step) {
+    for_each_ticket(region, [&](TicketIndex index, TicketRecord& ticket, AgentSlot agent) {
+      if (agent == slot) step(seat_of(region, index, ticket, agent));
+      return true;
+    });
+  };
+  pass([&](const Seat& seat) {
+    if (seat.object != nullptr) withdraw_seat(region, {seat, {}});
+  });
+  pass([&](const Seat& seat) {
+    if (seat.object != nullptr) reap_seat(region, {seat, {}});
+    Registry(region).close(slot, seat.ticket_index);
     HOLDFAST_POINT("reap.ticket-freed");
-  }
-  Registry(region).free_agent(agent);
+  });
+  Registry(region).free_agent(slot);
 }
 
 }  // namespace holdfast

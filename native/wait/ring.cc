@@ -1,6 +1,6 @@
 #include "wait/ring.h"
 
-#include <climits>
+#include <bitset>
 
 #include "posix/fault.h"
 
@@ -40,7 +40,29 @@ void ring_doorbell(ProcessRecord& process) {
   futex_wake(process.doorbell, 1);
 }
 
+void ring_watchers(Region& region, ProcessIndex index) {
+  const uint32_t count = region.process_limit();
+  uint32_t rung = 0;
+  for (uint32_t step = 1; step < count && rung < kWatchedLives; ++step) {
+    ProcessRecord* process = region.process((index + count - step) % count);
+    if (process == nullptr || !region.seems_alive(*process)) continue;
+    ring_doorbell(*process);
+    ++rung;
+  }
+}
+
 void ring_all_told(Region& region) {
+  if (region.for_keeper().exists.load(std::memory_order_relaxed)) {
+    region.for_keeper().rings_all.store(true, std::memory_order_release);
+    ring_doorbell(region.self_record());
+  } else {
+    ring_all_told_now(region);
+  }
+}
+
+void ring_all_told_now(Region& region) {
+  constexpr uint32_t kMax = ProcessTable::per_chunk * ProcessTable::max_chunks;
+  std::bitset<kMax> rung;
   const uint32_t count = Region::count(region.header().tickets);
   for (TicketIndex index = 0; index < count; ++index) {
     TicketRecord* ticket = region.ticket(index);
@@ -49,9 +71,17 @@ void ring_all_told(Region& region) {
     if (agent == 0) continue;
     const auto state = static_cast<TicketState>(ticket->state.load(std::memory_order_acquire));
     if (state == TicketState::None || state == TicketState::Waiting) continue;
-    // Without the guard, so the mode is not known: both. A ring too many does no harm.
-    futex_wake(ticket->state, 1);
-    if (ProcessRecord* process = region.process_of(agent)) ring_doorbell(*process);
+    // As it was told: after that only the waiter itself changes the mode, and is awake then. relaxed: ordered by state.
+    if (std::atomic_ref(ticket->mode).load(std::memory_order_relaxed) == WaitMode::Sync) {
+      futex_wake(ticket->state, 1);
+      continue;
+    }
+    const AgentRecord* record = region.agent(agent);
+    const uint32_t owner = record != nullptr ? record->process.load(std::memory_order_acquire) : 0;
+    ProcessRecord* process = region.process(owner - 1);
+    if (process == nullptr || rung[owner - 1]) continue;
+    rung[owner - 1] = true;
+    ring_doorbell(*process);
   }
 }
 

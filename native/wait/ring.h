@@ -32,7 +32,14 @@ class Ring {
 
 void ring_doorbell(ProcessRecord& process);
 
-// Rings every ticket of the region that was told something and may not have heard it.
+// Each process watches over so many: the next living ones in slot order, round the ring.
+inline constexpr uint32_t kWatchedLives = 8;
+// Rings those who are to watch over `index`: when it joins, and when it is gone and they have one less.
+void ring_watchers(Region& region, ProcessIndex index);
+
+// Rings every ticket of the region that was told something and may not have heard it: each sleeper of a sync call,
+// and each process once. Looks at all tickets, so where this process has a keeper, that does it.
 void ring_all_told(Region& region);
+void ring_all_told_now(Region& region);
 
 }  // namespace holdfast

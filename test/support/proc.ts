@@ -82,3 +82,12 @@ export async function untilIdle(pid: number, tid = pid): Promise<void> {
 export async function untilStopped(pid: number): Promise<void> {
   await until('be stopped', pid, () => /\) T /.test(read(`/proc/${pid}/stat`) ?? ''));
 }
+
+/** Nothing of the process is left but what its parent has not asked for. */
+export function hasEnded(pid: number): boolean {
+  return /\) Z |^$/.test(read(`/proc/${pid}/stat`) ?? '');
+}
+
+export async function untilEnded(pid: number): Promise<void> {
+  await until('its end', pid, () => hasEnded(pid));
+}
