@@ -6,7 +6,7 @@
  */
 import { titleOf } from './companion.js';
 import { TimeoutError } from './errors.js';
-import { isTakeable, OWNER, UNLINKED, WAITERS_AWAKE } from './lock-word.js';
+import { isTakeable, OFFERED, OWNER, UNLINKED, WAITERS_AWAKE } from './lock-word.js';
 import { native, Outcome, Release } from './native.js';
 import { statusError } from './status.js';
 
@@ -78,6 +78,11 @@ export class AgentWord {
 
   get isOwned(): boolean {
     return (Atomics.load(this.words, 0) & OWNER) !== 0;
+  }
+
+  /** Held, or kept for an agent that waits. */
+  protected get isAnothers(): boolean {
+    return (Atomics.load(this.words, 0) & (OWNER | OFFERED)) !== 0;
   }
 
   get isUnlinked(): boolean {

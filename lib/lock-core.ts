@@ -417,9 +417,10 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
       this.rejectAll(() => statusError(Status.Corrupt, `cannot acquire ${this.title}`));
       throw error;
     }
-    // With a ticket the next look comes by way of the event loop anyway.
-    if ((word & WAITERS) === 0) afterTurn(this);
-    else this.pump();
+    // In another's hands, or kept for one: the next look comes by way of the event loop anyway. Else nobody runs that
+    // waits, and this thread would have the lock again at once.
+    if (this.isAnothers) this.pump();
+    else afterTurn(this);
   }
 
   /** Whether the lock may stay in this thread although other agents wait for it, if any do. */

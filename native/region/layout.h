@@ -166,22 +166,23 @@ enum class TicketState : uint32_t {
 // queue takes the ticket for one of it, whatever it is used for next.
 inline constexpr uint32_t kRetired = 0x80000000;
 
-enum class WaitMode : uint32_t { Sync = 0, Async = 1 };
+enum class WaitMode : uint16_t { Sync = 0, Async = 1 };
 
 struct alignas(kCacheLine) TicketRecord {
   std::atomic<uint32_t> state;      // TicketState, and the futex a sync waiter sleeps on [guard]
   std::atomic<AgentSlot> agent;     // [registry]; 0: record unused. Its store publishes the ticket
   std::atomic<ObjectIndex> object;  // [registry] before agent; kRetired is added under the guard
   WaitMode mode;                    // [guard]
-  uint64_t seq;                     // [guard] place in the queue, given at the first wait
-  int64_t since_ns;                 // [guard] when the wait began
-  int64_t told_ns;                  // [guard] when it became Woken
-  TicketIndex previous;             // [guard]
-  TicketIndex next;                 // [guard]
-  uint32_t starved;                 // [guard] 1: has looked, lost, and had waited too long
-  uint32_t role;                    // [guard] what it waits for, in its kind's words
-  uint32_t units;                   // [guard] how much of it
-  uint32_t held;  // [guard] what the agent holds by this ticket, in its kind's words
+  uint16_t lapses;       // [guard] how often it was told and did not come in time, lately
+  uint64_t seq;          // [guard] place in the queue, given at the first wait
+  int64_t since_ns;      // [guard] when the wait began
+  int64_t told_ns;       // [guard] when it became Woken
+  TicketIndex previous;  // [guard]
+  TicketIndex next;      // [guard]
+  uint32_t starved;      // [guard] 1: has looked, lost, and had waited too long
+  uint32_t role;         // [guard] what it waits for, in its kind's words
+  uint32_t units;        // [guard] how much of it
+  uint32_t held;         // [guard] what the agent holds by this ticket, in its kind's words
 };
 static_assert(sizeof(TicketRecord) == kCacheLine);
 

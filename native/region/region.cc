@@ -58,8 +58,7 @@ Status Region::open(const std::string& name_space, mode_t mode, std::string* det
   }
   bool usable = false;
   if (const Status status = check_layout(&usable, detail); status != Status::Ok) return status;
-  if (const Status status = file_.map(kMappedRange, &base_); status != Status::Ok)
-    return status;
+  if (const Status status = file_.map(kMappedRange, &base_); status != Status::Ok) return status;
   if (usable && !is_whole()) {
     usable = false;
     if (!file_.alone()) {

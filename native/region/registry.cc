@@ -201,6 +201,7 @@ Status Registry::add_seat(AgentSlot agent, ObjectIndex index, Seat* out) {
   ticket.state.store(static_cast<uint32_t>(TicketState::None), std::memory_order_relaxed);
   ticket.object.store(index, std::memory_order_relaxed);
   ticket.starved = 0;
+  ticket.lapses = 0;
   ticket.role = ticket.units = ticket.held = 0;
   ticket.previous = ticket.next = kNone;
   HOLDFAST_POINT("ticket.claiming");

@@ -28,6 +28,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
     case OrElse::Queue:  // of a ticket that was told already: a new wait
       ticket.role = kWaits;
       stay.enqueue(*attempt.waiter, attempt.mode);
+      if (stay.any_woken()) stay.pass_on();
       return Outcome::Pending;
     case OrElse::Cancel:
       break;
@@ -73,6 +74,7 @@ void reap(Region& region, const Dead& dead) {
   HOLDFAST_POINT("condition.passed-on");
   stay.leave_queue(seat);
   stay.retire(seat);
+  stay.look_after_woken();
 }
 
 Status unlink(Region& region, Seat& home) {

@@ -362,8 +362,9 @@ int64_t pass_on(Region& region, ObjectIndex index, ObjectRecord& object) {
 void withdraw(Region& region, const Dead& dead) {
   Seat seat = dead.seat;
   LockStay stay(region, seat.object_index, *seat.object);
-  if (!is_due(region, dead)) return;
+  if (!is_due(region, dead) || !WaitQueue::is_queued(*seat.ticket)) return;
   stay.leave_queue(seat);
+  stay.restore_flags();  // nobody is kept off for the dead
 }
 
 void reap(Region& region, const Dead& dead) {
@@ -374,6 +375,7 @@ void reap(Region& region, const Dead& dead) {
   HOLDFAST_POINT("reap.retracted");
   abandon(stay, seat.agent);
   stay.retire(seat);
+  stay.look_after_woken();
 }
 
 void retire(Region& region, Seat& seat) {

@@ -1,11 +1,13 @@
 #include "sync/notify_stay.h"
 
+#include <algorithm>
+
 #include "posix/fault.h"
 
 namespace holdfast {
 namespace {
 
-constexpr uint32_t kMaxDoublings = 6;
+constexpr uint32_t kMaxHops = 6;  // from then on it is given no longer
 
 // Whether the ticket was in the queue when the notification was made.
 bool waited_already(const TicketRecord& ticket, uint32_t too_late) {
@@ -44,7 +46,12 @@ TicketRecord* NotifyStay::another_for(const TicketRecord& notified) {
   if (first == nullptr) return nullptr;
   queue.walk_from(first, [&](TicketRecord& ticket) {
     if (!waited_already(ticket, notified.units)) return false;
-    if (state_of(ticket) != TicketState::Waiting || ticket.role != notified.role) return true;
+    // Not another wait of the same agent: that does not run.
+    const AgentSlot agent = ticket.agent.load(std::memory_order_relaxed);
+    if (state_of(ticket) != TicketState::Waiting || ticket.role != notified.role ||
+        agent == notified.agent.load(std::memory_order_relaxed)) {
+      return true;
+    }
     other = &ticket;
     return false;
   });
@@ -59,18 +66,18 @@ void NotifyStay::pass_on(int64_t* next_ns) {
     if (left == 0) return false;
     if (state_of(ticket) != TicketState::Woken) return true;
     --left;
-    TicketRecord* other = another_for(ticket);
-    if (other == nullptr) return true;
-    const uint32_t doublings = ticket.starved < kMaxDoublings ? ticket.starved : kMaxDoublings;
-    const int64_t patience = kLapseNs << doublings;
+    const int64_t patience = kLapseNs << std::min(ticket.starved, kMaxHops);
     const int64_t age = now - ticket.told_ns;
     int64_t due_ns = patience - age;
     if (age < 0 || due_ns <= 0) {
+      TicketRecord* other = another_for(ticket);
+      if (other == nullptr) return true;
       other->units = ticket.units;
       other->starved = ticket.starved + 1;
       wake(*other, now);
       HOLDFAST_POINT("notify.passing");
       mark(ticket, TicketState::Passed);
+      pass_siblings(ticket.agent.load(std::memory_order_relaxed));
       due_ns = patience;
     }
     if (due_ns < *next_ns) *next_ns = due_ns;
@@ -80,6 +87,7 @@ void NotifyStay::pass_on(int64_t* next_ns) {
 
 bool NotifyStay::is_notified(TicketRecord& ticket) {
   if (state_of(ticket) != TicketState::Passed) return state_of(ticket) == TicketState::Woken;
+  bring_back(ticket.agent.load(std::memory_order_relaxed));
   uint32_t left = woken();
   TicketRecord* has_it = nullptr;
   queue.walk([&](TicketRecord& other) {
@@ -95,6 +103,7 @@ bool NotifyStay::is_notified(TicketRecord& ticket) {
   mark(ticket, TicketState::Woken);
   HOLDFAST_POINT("notify.taking-back");
   mark(*has_it, TicketState::Waiting);
+  look_after_woken();
   return true;
 }
 

@@ -31,6 +31,10 @@ class NotifyStay : public Stay {
   int32_t notify(uint32_t role, uint32_t count);
   // Notifications that were not taken note of in time go on.
   void pass_on(int64_t* next_ns);
+  void pass_on() {
+    int64_t next_ns = 0;
+    pass_on(&next_ns);
+  }
   // Whether the ticket has a notification. One that has gone on while its agent did not run is taken back from who has
   // it now and has not come either.
   bool is_notified(TicketRecord& ticket);

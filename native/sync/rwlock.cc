@@ -51,7 +51,7 @@ class RWLockStay : public Stay {
   }
   [[nodiscard]] bool may_take(const TicketRecord& queued) {
     if (!counts_allow(queued.role)) return false;
-    if (queued.role == kUpgrade) return true;
+    if (queued.role == kUpgrade || (queued.role == kRead && state().sums.to_come == 0)) return true;
     bool may = true;
     queue.walk([&](const TicketRecord& before) {
       if (&before == &queued) return false;
@@ -173,6 +173,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
     stay.leave_queue(*attempt.waiter);
     return Outcome::Unlinked;
   }
+  if (state_of(ticket) == TicketState::Passed) stay.bring_back(attempt.waiter->agent);
   const bool queued = WaitQueue::is_queued(ticket);
   if (!queued) {
     ticket.role = attempt.role;
@@ -199,6 +200,8 @@ Outcome attempt(Region& region, const Attempt& attempt) {
       return Outcome::Pending;
     case OrElse::Queue:
       stay.enqueue(*attempt.waiter, attempt.mode);
+      // It was told, and yields to one before it: what it would have taken may be for that one or another.
+      stay.tell_next();
       return Outcome::Pending;
     case OrElse::Cancel:
       break;
@@ -278,6 +281,7 @@ void reap(Region& region, const Dead& dead) {
   stay.state().readers -= held & kShares;
   stay.retire(seat);
   stay.tell_next();
+  stay.look_after_woken();
 }
 
 Status unlink(Region& region, Seat& home) {

@@ -24,7 +24,12 @@ class SemaphoreStay : public Stay {
   [[nodiscard]] bool newcomer_may_take(uint32_t units) {
     return state().sums.to_come + units <= state().free;
   }
+  // Of one that is Waiting or Woken.
   [[nodiscard]] bool may_take(const TicketRecord& queued) {
+    const TicketRecord* waiting = region_.ticket(object.first_waiting);
+    const bool told_first =
+        state_of(queued) == TicketState::Woken && (waiting == nullptr || waiting->seq > queued.seq);
+    if (told_first && state().sums.woken <= state().free) return true;
     uint64_t wanted = queued.units;
     queue.walk([&](const TicketRecord& before) {
       if (&before == &queued || wanted > state().free) return false;
@@ -86,6 +91,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
     stay.leave_queue(*attempt.waiter);
     return Outcome::Unlinked;
   }
+  if (state_of(ticket) == TicketState::Passed) stay.bring_back(attempt.waiter->agent);
   const bool queued = WaitQueue::is_queued(ticket);
   if (!queued) ticket.units = attempt.units;
   const auto may_take = [&] {
@@ -106,6 +112,8 @@ Outcome attempt(Region& region, const Attempt& attempt) {
       return Outcome::Pending;
     case OrElse::Queue:
       stay.enqueue(*attempt.waiter, attempt.mode);
+      // It was told, and yields to one before it: what it would have taken may be for that one or another.
+      stay.tell_next();
       return Outcome::Pending;
     case OrElse::Cancel:
       break;
@@ -160,6 +168,7 @@ void reap(Region& region, const Dead& dead) {
   seat.ticket->held = 0;
   stay.retire(seat);
   stay.tell_next();
+  stay.look_after_woken();
 }
 
 Status unlink(Region& region, Seat& home) {

@@ -56,6 +56,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
     case OrElse::Queue:
       if (state == TicketState::None) ticket.role = attempt.role;
       stay.enqueue(*attempt.waiter, attempt.mode);
+      if (stay.any_woken()) stay.pass_on();
       return Outcome::Pending;
     case OrElse::Cancel:
       break;
@@ -94,6 +95,7 @@ void reap(Region& region, const Dead& dead) {
   HOLDFAST_POINT("memory.passed-on");
   stay.leave_queue(seat);
   stay.retire(seat);
+  stay.look_after_woken();
 }
 
 Status unlink(Region& region, Seat& home) {

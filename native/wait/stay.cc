@@ -1,10 +1,16 @@
 #include "wait/stay.h"
 
+#include <algorithm>
+
 #include "posix/deadline.h"
 #include "posix/fault.h"
 #include "wait/reaper.h"
 
 namespace holdfast {
+
+namespace {
+constexpr size_t kAgentsAtOnce = 8;
+}  // namespace
 
 void Stay::count(const TicketRecord& ticket, TicketState state, int32_t change) {
   const bool woken = state == TicketState::Woken;
@@ -81,23 +87,47 @@ TicketRecord* Stay::next_to_tell() {
 bool Stay::lapse(int64_t now_ns, int64_t* next_ns) {
   uint32_t left = woken();
   bool any = false;
+  AgentSlot passed[kAgentsAtOnce];  // those whose other waits are Passed too by now
+  size_t agents = 0;
   *next_ns = kNeverLapses;
   queue.walk([&](TicketRecord& ticket) {
     if (left == 0) return false;
     if (state_of(ticket) != TicketState::Woken) return true;
     --left;
     const int64_t age = now_ns - ticket.told_ns;
+    const int64_t patience = patience_ns(ticket);
     // Negative: told by a process whose clock is ahead, in a time namespace of its own.
-    if (age >= 0 && age < kLapseNs) {
-      if (kLapseNs - age < *next_ns) *next_ns = kLapseNs - age;
+    if (age >= 0 && age < patience) {
+      if (patience - age < *next_ns) *next_ns = patience - age;
       return true;
     }
+    if (ticket.lapses < kMaxDoublings) ++ticket.lapses;
     mark(ticket, TicketState::Passed);
     HOLDFAST_POINT("pass.marked");
     any = true;
+    const AgentSlot agent = ticket.agent.load(std::memory_order_relaxed);
+    if (is_lock(object.kind) || agents == kAgentsAtOnce ||
+        std::find(passed, passed + agents, agent) != passed + agents) {
+      return true;
+    }
+    passed[agents++] = agent;
+    pass_siblings(agent);
     return true;
   });
   return any;
+}
+
+void Stay::mark_all(AgentSlot agent, TicketState from, TicketState to) {
+  queue.walk([&](TicketRecord& ticket) {
+    if (ticket.agent.load(std::memory_order_relaxed) == agent && state_of(ticket) == from) {
+      mark(ticket, to);
+    }
+    return true;
+  });
+}
+
+void Stay::bring_back(AgentSlot agent) {
+  if (object.passed != 0) mark_all(agent, TicketState::Passed, TicketState::Waiting);
 }
 
 void Stay::enqueue(Seat& seat, WaitMode mode) {
@@ -127,6 +157,8 @@ void Stay::take_out(Seat& seat, TicketState state) {
   HOLDFAST_POINT("leave.retracted");
   if (queued) queue.remove(seat.ticket_index);
   ticket.starved = 0;
+  // It came, and in time: it need not be given longer.
+  if (ticket.lapses != 0 && monotonic_ns() - ticket.told_ns < kLapseNs) ticket.lapses = 0;
 }
 
 void Stay::grant(TicketRecord& ticket) {

@@ -24,8 +24,13 @@ inline void set_state(TicketRecord& ticket, TicketState state) {
 // instructions; this keeps the compiler from another one.
 inline void in_this_order() { std::atomic_signal_fence(std::memory_order_seq_cst); }
 
-// So long may one who was told take to come: well over the time in which a process that runs is woken up.
+// So long may one who was told take to come: well over the time in which a process that runs is woken up. Who was late
+// before is given twice as long each time, up to eight times: a loop whose turns are longer gets its turn all the same.
 inline constexpr int64_t kLapseNs = 4'000'000;
+inline constexpr uint16_t kMaxDoublings = 3;
+inline int64_t patience_ns(const TicketRecord& ticket) {
+  return kLapseNs << (ticket.lapses < kMaxDoublings ? ticket.lapses : kMaxDoublings);
+}
 inline constexpr int64_t kNeverLapses = std::numeric_limits<int64_t>::max();
 
 class Stay {
@@ -58,10 +63,15 @@ class Stay {
   // The first to tell; nullptr: none is Waiting. Whose process is about to be reaped is left out, as if it had been
   // told and had not come.
   [[nodiscard]] TicketRecord* next_to_tell();
-  // Marks those Passed who were told too long ago. Who is told instead is up to the caller. Returns whether there were
-  // any; in `next_ns` is how long until the next one lapses, kNeverLapses where none is Woken any more.
+  // Marks those Passed who were told too long ago, and with each what else its agent waits for here: that agent does not
+  // run. Who is told instead is up to the caller. Returns whether there were any; in `next_ns` is how long until the
+  // next one lapses, kNeverLapses where none is Woken any more.
   bool lapse(int64_t now_ns, int64_t* next_ns);
+  // The other way round: its agent runs again. What of it is Passed, is Waiting again.
+  void bring_back(AgentSlot agent);
   void ring_all_on_leaving() { ring_all_ = true; }
+  // Whoever is Woken now is looked after by this process, whoever told it.
+  void look_after_woken() { told_ = told_ || any_woken(); }
 
   // Puts the seat's ticket at the end. Its role and units are set before.
   void enqueue(Seat& seat, WaitMode mode);
@@ -101,6 +111,10 @@ class Stay {
   ObjectRecord& object;
 
  protected:
+  // What else an agent waits for here that does not run.
+  void pass_siblings(AgentSlot agent) {
+    mark_all(agent, TicketState::Waiting, TicketState::Passed);
+  }
   // The queue and all that is counted of it anew, from the tickets.
   void rebuild();
 
@@ -110,6 +124,7 @@ class Stay {
 
  private:
   void count(const TicketRecord& ticket, TicketState state, int32_t change);
+  void mark_all(AgentSlot agent, TicketState from, TicketState to);
   void find_first_waiting(const TicketRecord& from);
 
   Guard guard_;
