@@ -173,7 +173,8 @@ Outcome attempt(Region& region, const Attempt& attempt) {
     stay.leave_queue(*attempt.waiter);
     return Outcome::Unlinked;
   }
-  if (state_of(ticket) == TicketState::Passed) stay.bring_back(attempt.waiter->agent);
+  const bool comes_back = state_of(ticket) == TicketState::Passed;
+  if (comes_back) stay.bring_back(attempt.waiter->agent);
   const bool queued = WaitQueue::is_queued(ticket);
   if (!queued) {
     ticket.role = attempt.role;
@@ -193,6 +194,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
     note_held(home, ticket.role);
     HOLDFAST_POINT("rwlock.taken");
     stay.leave_queue(*attempt.waiter);
+    if (comes_back) stay.tell_next();  // its agent's other waits may be next
     return tell(stay, ticket.role);
   }
   switch (attempt.or_else) {

@@ -91,7 +91,8 @@ Outcome attempt(Region& region, const Attempt& attempt) {
     stay.leave_queue(*attempt.waiter);
     return Outcome::Unlinked;
   }
-  if (state_of(ticket) == TicketState::Passed) stay.bring_back(attempt.waiter->agent);
+  const bool comes_back = state_of(ticket) == TicketState::Passed;
+  if (comes_back) stay.bring_back(attempt.waiter->agent);
   const bool queued = WaitQueue::is_queued(ticket);
   if (!queued) ticket.units = attempt.units;
   const auto may_take = [&] {
@@ -105,6 +106,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
     stay.state().free -= ticket.units;
     HOLDFAST_POINT("semaphore.taken");
     stay.leave_queue(*attempt.waiter);
+    if (comes_back) stay.tell_next();  // its agent's other waits may be next
     return Outcome::Taken;
   }
   switch (attempt.or_else) {
