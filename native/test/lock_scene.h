@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "fixture.h"
@@ -237,7 +238,7 @@ class Scene {
 
  private:
   template <typename Step>
-  auto step(Step step) {
+  std::invoke_result_t<Step> step(Step step) {
     const stopped_clock::Stop stop(now_ns_);
     const auto result = step();
     check_invariants();

@@ -1937,7 +1937,8 @@ TEST(acquire_sync__finds_a_dead_holder_by_itself_at_the_end_of_a_slice) {
 // once, and in the end everybody gets the lock that has only to look.
 TEST(all_steps__one_after_another_at_random__the_invariants_hold_after_each) {
   constexpr int kAgents = 5;
-  for (unsigned seed = 0; seed < 150 && harness::failures() == 0; ++seed) {
+  const int before = harness::failures();
+  for (unsigned seed = 0; seed < 150 && harness::failures() == before; ++seed) {
     std::mt19937 random(seed);
     Scene s(kAgents);
     bool abandoned = false;
@@ -1947,7 +1948,7 @@ TEST(all_steps__one_after_another_at_random__the_invariants_hold_after_each) {
       if (outcome == Outcome::TakenAbandoned) CHECK(abandoned);
       if (outcome == Outcome::TakenAbandoned) abandoned = false;
     };
-    for (int step = 0; step < 400 && harness::failures() == 0; ++step) {
+    for (int step = 0; step < 400 && harness::failures() == before; ++step) {
       const int who = 1 + static_cast<int>(random() % kAgents);
       const bool queued = WaitQueue::is_queued(s.ticket(who));
       switch (random() % 12) {
@@ -2003,7 +2004,7 @@ TEST(all_steps__one_after_another_at_random__the_invariants_hold_after_each) {
       }
     }
     if (!CHECK_EQ(s.word().load() & ~(lock_word::kAbandoned | lock_word::kWoken), 0u) ||
-        harness::failures() != 0) {
+        harness::failures() != before) {
       std::fprintf(stderr, "  seed %u: %s\n", seed, s.picture().c_str());
     }
   }
