@@ -174,6 +174,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
     return Outcome::Unlinked;
   }
   const bool queued = WaitQueue::is_queued(ticket);
+  const bool told = state_of(ticket) == TicketState::Woken;
   if (!queued) {
     ticket.role = attempt.role;
     ticket.units = attempt.role == kWrite ? 1 : 0;  // counted: writers that are to come
@@ -199,6 +200,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
       return Outcome::Pending;
     case OrElse::Queue:
       stay.enqueue(*attempt.waiter, attempt.mode);
+      if (told) stay.tell_next();  // for nothing: it no longer stands in the way of who waits before it
       return Outcome::Pending;
     case OrElse::Cancel:
       break;

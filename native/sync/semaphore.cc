@@ -87,6 +87,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
     return Outcome::Unlinked;
   }
   const bool queued = WaitQueue::is_queued(ticket);
+  const bool told = state_of(ticket) == TicketState::Woken;
   if (!queued) ticket.units = attempt.units;
   const auto may_take = [&] {
     return queued ? stay.may_take(ticket) : stay.newcomer_may_take(attempt.units);
@@ -106,6 +107,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
       return Outcome::Pending;
     case OrElse::Queue:
       stay.enqueue(*attempt.waiter, attempt.mode);
+      if (told) stay.tell_next();  // for nothing: what was kept for it is for who stands before it
       return Outcome::Pending;
     case OrElse::Cancel:
       break;
