@@ -79,6 +79,15 @@ void NotifyStay::pass_on(int64_t* next_ns) {
 }
 
 bool NotifyStay::is_notified(TicketRecord& ticket) {
+  if (has_notification(ticket)) return true;
+  // Whoever looks passes on what has lapsed: the process that told it, whose keeper would, may be gone.
+  if (!any_woken() || !WaitQueue::is_queued(ticket)) return false;
+  int64_t next_ns = 0;
+  pass_on(&next_ns);
+  return has_notification(ticket);
+}
+
+bool NotifyStay::has_notification(TicketRecord& ticket) {
   if (state_of(ticket) != TicketState::Passed) return state_of(ticket) == TicketState::Woken;
   uint32_t left = woken();
   TicketRecord* has_it = nullptr;
