@@ -200,7 +200,8 @@ Outcome attempt(Region& region, const Attempt& attempt) {
       return Outcome::Pending;
     case OrElse::Queue:
       stay.enqueue(*attempt.waiter, attempt.mode);
-      if (told) stay.tell_next();  // for nothing: it no longer stands in the way of who waits before it
+      if (told)
+        stay.tell_next();  // for nothing: it no longer stands in the way of who waits before it
       return Outcome::Pending;
     case OrElse::Cancel:
       break;
