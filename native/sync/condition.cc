@@ -14,7 +14,9 @@ Outcome attempt(Region& region, const Attempt& attempt) {
   NotifyStay stay(region, *attempt.waiter);
   TicketRecord& ticket = *attempt.waiter->ticket;
   const TicketState state = state_of(ticket);
-  if (state == TicketState::Gone || (state == TicketState::None && stay.unlinked())) {
+  const bool begins = state == TicketState::None ||
+                      (state == TicketState::Granted && attempt.or_else == OrElse::Queue);
+  if (state == TicketState::Gone || (begins && stay.unlinked())) {
     stay.leave_queue(*attempt.waiter);
     return Outcome::Unlinked;
   }

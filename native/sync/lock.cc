@@ -364,7 +364,9 @@ void withdraw(Region& region, const Dead& dead) {
   LockStay stay(region, seat.object_index, *seat.object);
   if (!is_due(region, dead) || !WaitQueue::is_queued(*seat.ticket)) return;
   stay.leave_queue(seat);
-  stay.restore_flags();  // nobody is kept off for the dead
+  // The reaper may be stopped before reap(): no release may trust in the wake that was the dead one's, and nobody
+  // may be kept from a lock that was offered to it.
+  stay.restore_flags();
 }
 
 void reap(Region& region, const Dead& dead) {

@@ -86,6 +86,15 @@ void NotifyStay::pass_on(int64_t* next_ns) {
 }
 
 bool NotifyStay::is_notified(TicketRecord& ticket) {
+  if (has_notification(ticket)) return true;
+  // Whoever looks passes on what has lapsed: the process that told it, whose keeper would, may be gone.
+  if (!any_woken() || !WaitQueue::is_queued(ticket)) return false;
+  int64_t next_ns = 0;
+  pass_on(&next_ns);
+  return has_notification(ticket);
+}
+
+bool NotifyStay::has_notification(TicketRecord& ticket) {
   if (state_of(ticket) != TicketState::Passed) return state_of(ticket) == TicketState::Woken;
   bring_back(ticket.agent.load(std::memory_order_relaxed));
   uint32_t left = woken();

@@ -36,10 +36,11 @@ class NotifyStay : public Stay {
     pass_on(&next_ns);
   }
   // Whether the ticket has a notification. One that has gone on while its agent did not run is taken back from who has
-  // it now and has not come either.
+  // it now and has not come either; one that another was told of too long ago goes on.
   bool is_notified(TicketRecord& ticket);
 
  private:
+  bool has_notification(TicketRecord& ticket);
   [[nodiscard]] TicketRecord* another_for(const TicketRecord& notified);
 };
 

@@ -1,18 +1,21 @@
 // One object of any kind and some agents that one thread drives in turn, so that each order of events is a fixed
-// one. After every step what the headers promise is checked: the queue is its tickets in order, and the counts are
-// what the tickets say. A test says what it expects as a picture:
+// one. After every step what the headers promise is checked: the queue is its tickets in order, what is counted is
+// what the tickets say, and who may go on has been told. A test says what it expects as a picture:
 //
-//   "2w 3w / 1g 4x"   the queue, head first: 2 and 3 wait; out of the queue: 1 was granted, 4 was told that the
-//                     object is over
+//   "2k 3w 5p / 1g 4x"   the queue, head first: 2 is woKen, 3 Waits, 5 is Passed; out of the queue: 1 was Granted, 4
+//                        was told that the object is over
 //
-// Agents are numbered 1 ... as the test made them. Each has a home seat and one waiter.
+// Agents are numbered 1 ... as the test made them. Each has a home seat and one waiter. In a step the clock stands
+// still; advance() moves it.
 #pragma once
 
 #include <algorithm>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "fixture.h"
+#include "stopped_clock.h"
 #include "sync/attempt.h"
 #include "sync/barrier.h"
 #include "sync/condition.h"
@@ -20,6 +23,7 @@
 #include "sync/lock_word.h"
 #include "sync/rwlock.h"
 #include "sync/semaphore.h"
+#include "sync/shared_memory.h"
 #include "wait/queue.h"
 #include "wait/reaper.h"
 #include "wait/stay.h"
@@ -65,73 +69,133 @@ inline Party join(Region& region, std::string_view name, Kind kind, Parameters p
   return party;
 }
 
-// What must be true of an object whenever its guard is free.
-inline void check_whole(Region& region, ObjectRecord& object, ObjectIndex index) {
-  CHECK(fixture::is_free(object.guard));
-  std::vector<TicketIndex> queued;
-  uint32_t granted_units = 0;
+// What the tickets of an object say, those that are about to be reaped among them.
+struct Tickets {
+  std::vector<TicketIndex> queued;  // in the order in which they came
+  uint32_t woken = 0;
+  uint32_t passed = 0;
+  TicketIndex first_waiting = kNone;
+  UnitSums sums = {};
   uint32_t held = 0;
   uint32_t shares = 0;
   uint32_t writers = 0;
   uint32_t runners = 0;
+  TicketIndex upgrade = kNone;
+};
+
+inline Tickets look_through_tickets(Region& region, ObjectIndex object) {
+  Tickets all;
   for (TicketIndex i = 0; i < Region::count(region.header().tickets); ++i) {
     const TicketRecord& ticket = *region.ticket(i);
-    if (ticket.agent.load() == 0 || ticket.object.load() != index) continue;
-    if (WaitQueue::is_queued(ticket)) queued.push_back(i);
-    const bool granted = state_of(ticket) == TicketState::Granted;
-    if (granted) granted_units += ticket.units;
-    held += ticket.held;
-    shares += ticket.held & 0x7fffffff;
-    if ((ticket.held & 0x80000000) != 0) ++writers;
-    if (granted && ticket.role == kRead) ++shares;
-    if (granted && ticket.role == kWrite) ++writers;
-    if (granted && ticket.role == kUpgrade) {
-      ++writers;
-      --shares;
-    }
-    if (ticket.held != 0) ++runners;
+    if (ticket.agent.load() == 0 || ticket.object.load() != object) continue;
+    if (WaitQueue::is_queued(ticket)) all.queued.push_back(i);
+    all.held += ticket.held;
+    all.shares += ticket.held & 0x7fffffff;
+    if ((ticket.held & 0x80000000) != 0) ++all.writers;
+    if (ticket.held != 0) ++all.runners;
   }
-  std::sort(queued.begin(), queued.end(), [&](TicketIndex a, TicketIndex b) {
+  std::sort(all.queued.begin(), all.queued.end(), [&](TicketIndex a, TicketIndex b) {
     return region.ticket(a)->seq < region.ticket(b)->seq;
   });
+  for (const TicketIndex i : all.queued) {
+    const TicketRecord& ticket = *region.ticket(i);
+    const TicketState state = state_of(ticket);
+    if (state == TicketState::Woken) ++all.woken;
+    if (state == TicketState::Woken) all.sums.woken += ticket.units;
+    if (state == TicketState::Passed) ++all.passed;
+    if (state != TicketState::Passed) all.sums.to_come += ticket.units;
+    if (state == TicketState::Waiting && all.first_waiting == kNone) all.first_waiting = i;
+    if (ticket.role == kUpgrade) all.upgrade = i;
+  }
+  return all;
+}
+
+inline void check_sums(const UnitSums& sums, const Tickets& tickets) {
+  CHECK_EQ(sums.woken, tickets.sums.woken);
+  CHECK_EQ(sums.to_come, tickets.sums.to_come);
+}
+
+// `next`: the first that waits, and may have to be told; nullptr: nobody, or not for certain.
+inline void check_semaphore(const ObjectRecord& object, const Tickets& all,
+                            const TicketRecord* next) {
+  const SemaphoreState& state = object.semaphore;
+  check_sums(state.sums, all);
+  if (object.parameters.second != 0) CHECK_EQ(state.free + all.held, object.parameters.first);
+  CHECK(next == nullptr || all.sums.woken + next->units > state.free);
+}
+
+inline void check_rwlock(Region& region, const ObjectRecord& object, const Tickets& all,
+                         const TicketRecord* next) {
+  const RWLockState& state = object.rwlock;
+  check_sums(state.sums, all);
+  CHECK_EQ(state.readers, all.shares);
+  CHECK_EQ(state.writer != 0, all.writers == 1);
+  CHECK(all.writers == 0 || (all.writers == 1 && all.shares == 0));
+  CHECK_EQ(state.upgrade, all.upgrade == kNone ? 0 : all.upgrade + 1);
+  if (state.writer != 0) return;
+  if (all.upgrade != kNone && state_of(*region.ticket(all.upgrade)) != TicketState::Passed) {
+    CHECK(state.readers > 1 || state_of(*region.ticket(all.upgrade)) == TicketState::Woken);
+    return;
+  }
+  if (next == nullptr || all.sums.woken != 0) return;
+  CHECK(next->role == kWrite && (state.readers != 0 || all.woken != 0));
+}
+
+inline void check_barrier(Region& region, const ObjectRecord& object, const Tickets& all) {
+  const uint32_t parties = object.parameters.first;
+  switch (static_cast<barrier::Phase>(object.barrier.phase)) {
+    case barrier::Phase::Filling:
+      CHECK_EQ(all.runners, 0u);
+      if (all.queued.size() < parties) break;
+      for (uint32_t i = 0; i < parties; ++i) {  // a full round: whoever of it comes first runs
+        CHECK_EQ(state_of(*region.ticket(all.queued[i])), TicketState::Woken);
+      }
+      break;
+    case barrier::Phase::Acting:
+      CHECK_EQ(all.runners, 1u);
+      CHECK(all.queued.size() + 1 >= parties);
+      break;
+    case barrier::Phase::Broken:
+      CHECK(all.queued.empty());
+      break;
+    default:
+      CHECK(false);
+  }
+}
+
+// What must be true of an object whenever its guard is free. `dying`: some of its agents may be dead, and not reaped.
+inline void check_whole(Region& region, ObjectRecord& object, ObjectIndex index,
+                        bool dying = false) {
+  CHECK(fixture::is_free(object.guard));
+  const Tickets all = look_through_tickets(region, index);
   std::vector<TicketIndex> listed;
   for (TicketIndex i = object.queue_head; region.ticket(i) != nullptr; i = region.ticket(i)->next) {
-    if (!CHECK(listed.size() <= queued.size())) break;
+    if (!CHECK(listed.size() <= all.queued.size())) break;
     listed.push_back(i);
   }
-  CHECK(listed == queued);
-  CHECK_EQ(object.queue_tail, queued.empty() ? kNone : queued.back());
-  const TicketRecord* head = region.ticket(object.queue_head);
-  const bool unlinked = lock_word::is_unlinked(object.word.load());
-  if (unlinked) CHECK(head == nullptr);
+  CHECK(listed == all.queued);
+  CHECK_EQ(object.queue_tail, all.queued.empty() ? kNone : all.queued.back());
+  CHECK_EQ(object.woken.load(), all.woken);
+  CHECK_EQ(object.passed, all.passed);
+  CHECK_EQ(object.first_waiting, all.first_waiting);
+  if (lock_word::is_unlinked(object.word.load())) CHECK(all.queued.empty());
+  const TicketRecord* next = dying ? nullptr : region.ticket(all.first_waiting);
   switch (object.kind) {
     case Kind::Semaphore:
-      CHECK_EQ(object.semaphore.journal_ticket, 0u);
-      if (object.parameters.second != 0) {
-        CHECK_EQ(object.semaphore.free + held + granted_units, object.parameters.first);
-      }
-      CHECK(head == nullptr || head->units > object.semaphore.free);
+      check_semaphore(object, all, next);
       break;
     case Kind::Event:
-      CHECK((object.word.load() & event::kSet) == 0 || head == nullptr);
+      CHECK((object.word.load() & event::kSet) == 0 || all.queued.empty());
+      CHECK_EQ(all.woken, 0u);
+      CHECK_EQ(all.passed, 0u);
       break;
     case Kind::RWLock:
-      CHECK_EQ(object.rwlock.readers, shares);
-      CHECK_EQ(object.rwlock.writer != 0, writers == 1);
-      CHECK(writers == 0 || (writers == 1 && shares == 0));
-      CHECK(head == nullptr || writers + shares > 0);
+      check_rwlock(region, object, all, next);
       break;
-    case Kind::Barrier: {
-      const auto phase = static_cast<barrier::Phase>(object.barrier.phase);
-      CHECK(phase != barrier::Phase::Draining);
-      if (phase == barrier::Phase::Filling) {
-        CHECK(queued.size() < object.parameters.first);
-        CHECK_EQ(runners, 0u);
-      }
-      if (phase == barrier::Phase::Acting) CHECK_EQ(runners, 1u);
-      if (phase == barrier::Phase::Broken) CHECK(queued.empty());
+    case Kind::Barrier:
+      CHECK_EQ(all.passed, 0u);
+      check_barrier(region, object, all);
       break;
-    }
     default:
       break;
   }
@@ -168,27 +232,59 @@ class Scene {
 
   // The steps.
   Outcome queue(int who, uint32_t role = 0, uint32_t units = 1) {
-    return done(attempt(region(), party(who).wants(role, units, OrElse::Queue)));
+    return try_as(who, role, units, OrElse::Queue);
   }
   Outcome try_it(int who, uint32_t role = 0, uint32_t units = 1) {
-    return done(attempt(region(), party(who).wants(role, units, OrElse::Leave)));
+    return try_as(who, role, units, OrElse::Leave);
   }
   Outcome cancel(int who, uint32_t role = 0, uint32_t units = 1) {
-    return done(attempt(region(), party(who).wants(role, units, OrElse::Cancel)));
+    return try_as(who, role, units, OrElse::Cancel);
   }
   int32_t act(int who, Action action, uint32_t units = 0) {
-    return done(holdfast::act(region(), party(who).home, &party(who).waiter, action, units));
+    return step([&] {
+      return holdfast::act(region(), party(who).home, &party(who).waiter, action, units);
+    });
   }
   int32_t release(int who, uint32_t units = 1) { return act(who, Action::Release, units); }
-  int32_t ask(int who, Question question) {
-    return done(holdfast::ask(region(), party(who).home, question));
+  // At shared memory, of those who wait for the element.
+  int32_t notify(int who, uint32_t element, uint32_t count) {
+    return step([&] { return shared_memory::notify(region(), party(who).home, element, count); });
   }
-  Status unlink(int who) { return done(unlink_object(region(), party(who).home)); }
+  int32_t ask(int who, Question question) {
+    return step([&] { return holdfast::ask(region(), party(who).home, question); });
+  }
+  int64_t pass_on() {
+    return step([&] { return holdfast::pass_on(region(), parties_[0].home.object_index); });
+  }
+  Status unlink(int who) {
+    return step([&] { return unlink_object(region(), party(who).home); });
+  }
   // Its agent is gone, with all its seats. The number stays.
   void reap(int who) {
-    reap_agent(region(), party(who).home.agent);
-    check();
+    step([&] {
+      reap_agent(region(), party(who).home.agent);
+      return 0;
+    });
   }
+  // In the place of one that was reaped.
+  void join_anew(int who) { party(who) = join(region(), name_, kind_, parameters_, true); }
+  // The first half of a reaping: its waiter is out of the queue. Who is next is told in the second.
+  void withdraw(int who) {
+    const stopped_clock::Stop stop(now_ns_);
+    withdraw_seat(region(), {party(who).waiter, {}});
+  }
+
+  [[nodiscard]] int64_t now() const { return now_ns_; }
+  void advance(int64_t ns) { now_ns_ += ns; }
+  // `who` was told too long ago, and nobody has seen it yet.
+  void lapse(int who) { ticket(who).told_ns = now_ns_ - kLapseNs; }
+  // ... is Passed: it was told, and did not come in time.
+  void pass_by(int who) {
+    lapse(who);
+    pass_on();
+    CHECK_EQ(state(who), TicketState::Passed);
+  }
+
   // Leaves the object as one who died inside of the guard, after `cut` changed what it had time to. The next step
   // repairs.
   template <typename Cut>
@@ -199,29 +295,43 @@ class Scene {
 
   void check() { check_whole(region(), object(), parties_[0].home.object_index); }
 
+  TicketState state(int who) { return state_of(ticket(who)); }
+  bool is_there(int who) { return ticket(who).agent.load() == party(who).home.agent; }
+
   std::string picture() {
     std::string text;
     TicketIndex index = object().queue_head;
     while (const TicketRecord* queued = region().ticket(index)) {
-      text += std::to_string(number_of(queued->agent.load())) + "w ";
+      text += std::to_string(number_of(queued->agent.load())) +
+              "?wkgxp"[static_cast<int>(state_of(*queued))] + " ";
       index = queued->next;
     }
     std::string told;
     for (int who = 1; who <= static_cast<int>(parties_.size()); ++who) {
-      if (ticket(who).agent.load() != party(who).home.agent) continue;  // reaped
-      if (state_of(ticket(who)) == TicketState::Granted) told += " " + std::to_string(who) + "g";
-      if (state_of(ticket(who)) == TicketState::Gone) told += " " + std::to_string(who) + "x";
+      if (!is_there(who)) continue;  // reaped
+      if (state(who) == TicketState::Granted) told += " " + std::to_string(who) + "g";
+      if (state(who) == TicketState::Gone) told += " " + std::to_string(who) + "x";
     }
     if (!told.empty()) text += "/" + told;
     while (!text.empty() && text.back() == ' ') text.pop_back();
     return text;
   }
 
+  // What the values of SharedValue, or the elements that are waited for, hold.
+  uint64_t memory[4] = {};
+
  private:
-  template <typename Result>
-  Result done(Result result) {
+  template <typename Step>
+  std::invoke_result_t<Step> step(Step step) {
+    const stopped_clock::Stop stop(now_ns_);
+    const auto result = step();
     check();
     return result;
+  }
+  Outcome try_as(int who, uint32_t role, uint32_t units, OrElse or_else) {
+    Attempt wanted = party(who).wants(role, units, or_else);
+    wanted.element = {reinterpret_cast<std::byte*>(memory), sizeof memory, 0};
+    return step([&] { return attempt(region(), wanted); });
   }
   int number_of(AgentSlot slot) const {
     for (size_t i = 0; i < parties_.size(); ++i) {
@@ -230,6 +340,7 @@ class Scene {
     return -1;
   }
 
+  int64_t now_ns_ = monotonic_ns();
   std::string name_ = fixture::fresh_name();
   Kind kind_;
   Parameters parameters_;

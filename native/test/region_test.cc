@@ -12,6 +12,7 @@
 #include "fixture.h"
 #include "posix/fault.h"
 #include "region/registry.h"
+#include "sync/attempt.h"
 #include "sync/lock.h"
 #include "sync/lock_word.h"
 #include "wait/queue.h"
@@ -672,10 +673,16 @@ struct Victim {
       static_cast<void>(lock::release(region, (*seats)[0], lock::Release::Plain));
       static_cast<void>(lock::release(region, (*seats)[1], lock::Release::Fair));
       static_cast<void>(lock::last_look(region, last));
+      lock::withdraw(region, {(*seats)[1], {}});
       lock::reap(region, {(*seats)[1], {}});
       AgentSlot holder = 0;
       static_cast<void>(lock::unlink(region, last, &holder));
     }
+    for (const auto* seats : {&held, &free}) {
+      for (const Seat& seat : *seats) seat.ticket->told_ns = 0;
+      static_cast<void>(pass_on(region, (*seats)[0].object_index));
+    }
+    static_cast<void>(pass_on(region, kNone));
     for (Seat& seat : idle) fixture::close_seat(region, seat);
     ring_all_told(region);
     {
@@ -876,8 +883,36 @@ TEST(scribbled__queue__unlinking_ends) {
   }
 }
 
+TEST(scribbled__counts_of_the_queue) {
+  for (const uint32_t garbage : kGarbage) {
+    survives([=](Victim& victim) {
+      for (const auto* seats : {&victim.held, &victim.free}) {
+        ObjectRecord& object = *(*seats)[0].object;
+        object.woken.store(garbage);
+        object.passed = garbage;
+        object.first_waiting = garbage;
+        object.lock.offered = garbage;
+      }
+    });
+  }
+  survives([](Victim& victim) {
+    victim.held[0].object->first_waiting = victim.free[2].ticket_index;  // of another object
+    victim.free[0].object->first_waiting = victim.idle[0].ticket_index;  // of none that waits
+    victim.free[0].object->woken.store(0);
+  });
+}
+
+TEST(scribbled__offered_to_nobody__unlinking_and_reaping_end_it) {
+  for (const uint32_t garbage : kGarbage) {
+    survives([=](Victim& victim) {
+      victim.free[0].object->word.fetch_or(lock_word::kOffered);
+      victim.free[0].object->lock.offered = garbage;
+    });
+  }
+}
+
 TEST(scribbled__ticket_state) {
-  for (const uint32_t garbage : {5u, 77u, kNone}) {
+  for (const uint32_t garbage : {5u, 6u, 77u, kNone}) {
     survives([=](Victim& victim) {
       for (const auto* seats : {&victim.held, &victim.free}) {
         for (const Seat& seat : *seats) seat.ticket->state.store(garbage);
@@ -890,13 +925,12 @@ TEST(scribbled__ticket_agent__never_an_owner_that_cannot_be) {
   for (const uint32_t garbage : kGarbage) {
     survives([=](Victim& victim) { victim.held[1].ticket->agent.store(garbage); },
              [](Victim& victim) {
-               // The hand-over to it is refused, or goes to a slot that is one; the flags are no
-               // part of a slot.
+               // The offer goes to nobody who could not come; the flags are no part of a slot.
                static_cast<void>(lock::release(victim.region, victim.held[0], lock::Release::Fair));
                CHECK_EQ(
                    victim.object().word.load() & (lock_word::kUnlinked | lock_word::kAbandoned),
                    0u);
-               CHECK_EQ(victim.object().word.load() >> 21, 0u);
+               CHECK_EQ(victim.object().word.load() >> 22, 0u);
              });
   }
 }
@@ -1029,7 +1063,7 @@ TEST(scribbled__at_random) {
       for (int hits = 0; hits < 12; ++hits) {
         const std::vector<Seat>& seats = random.one_in(2) ? victim.held : victim.free;
         const Seat& seat = seats[random.below(4)];
-        switch (random.below(16)) {
+        switch (random.below(20)) {
           case 0:
             seat.object->word.store(some());
             break;
@@ -1052,7 +1086,7 @@ TEST(scribbled__at_random) {
             seat.object->name_bytes = some();
             break;
           case 7:
-            seat.ticket->state.store(some() % 7);
+            seat.ticket->state.store(some() % 8);
             break;
           case 8:
             seat.ticket->agent.store(some());
@@ -1074,6 +1108,18 @@ TEST(scribbled__at_random) {
             break;
           case 14:
             victim.region.agent(seat.agent)->process.store(some());
+            break;
+          case 15:
+            seat.object->woken.store(some());
+            break;
+          case 16:
+            seat.object->passed = some();
+            break;
+          case 17:
+            seat.object->first_waiting = some();
+            break;
+          case 18:
+            seat.object->lock.offered = some();
             break;
           default:
             victim.header().tickets.hint.store(some());
