@@ -178,7 +178,10 @@ export interface Native {
   attempt(waiter: number, role: number, units: number, orElse: number): number;
 
   /**
-   * The same, blocking the thread for about 60 ms a call: on `Pending` call again.
+   * The same, blocking the thread; never `Pending`. It returns early where the thread may not go on (`terminate()`,
+   * `process.exit()`, `vm` with a time-out), and takes nothing then. JavaScript is torn out of the call, or sees
+   * `Ended` in its last moments. If it lives on, `onReady` reports how the wait ended: `Cancelled`, unless what it
+   * waited for had come.
    *
    * @param deadlineMs - on the clock of {@link now}; Infinity: none
    */
@@ -263,13 +266,12 @@ export interface Native {
   lockCancel(handle: number): number;
 
   /**
-   * Waits for the lock. Blocks for about 60 ms at most: call again while it answers `Pending`,
-   * which is how a worker that is being terminated gets to end.
+   * Waits for the lock, blocking the thread. It returns early as {@link attemptSync} does.
    *
    * @param deadlineMs - on the clock of {@link now}; `Infinity` for none
    * @param keepTicket - after `TimedOut`, leave the agent's ticket in the queue: promises of this
    *   thread still wait
-   * @returns `Pending`, `Taken`, `TakenAbandoned` or `TimedOut`
+   * @returns `Taken`, `TakenAbandoned` or `TimedOut`
    */
   lockAcquireSync(handle: number, deadlineMs: number, keepTicket: boolean): number;
 
@@ -291,14 +293,14 @@ export interface Native {
   semaphorePost(handle: number): number;
   /** @returns `Taken` or `TimedOut` */
   semaphoreTryWait(handle: number): number;
-  /** Blocks for about 60 ms at most. @returns `Taken`, `TimedOut`, or `Pending`: call again */
+  /** Blocks; returns early as {@link attemptSync} does. @returns `Taken` or `TimedOut` */
   semaphoreWait(handle: number, deadlineMs: number): number;
   semaphoreValue(handle: number): number;
 
   mutexOpen(name: string, create: number, mode: number): number;
   /** @returns `Taken`, `TakenAbandoned` (its owner died) or `TimedOut` (somebody has it) */
   mutexTryLock(handle: number): number;
-  /** The same, blocking for about 60 ms at most; `Pending`: call again. `Deadlock`: this thread has it. */
+  /** The same, blocking; returns early as {@link attemptSync} does. `Deadlock`: this thread has it. */
   mutexLock(handle: number, deadlineMs: number): number;
   mutexUnlock(handle: number): number;
   /** `BadArgument`: no owner has died. */

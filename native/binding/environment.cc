@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "region/data_file.h"
 #include "sync/lock.h"
@@ -57,6 +58,39 @@ Status Environment::join(const std::string& name_space, mode_t mode, uint32_t th
     return Status::System;
   }
   return Status::Ok;
+}
+
+Status Environment::make_entrance() {
+  napi_value source;
+  napi_value nothing;
+  const bool ok =
+      napi_create_string_utf8(env_, "(() => {})", NAPI_AUTO_LENGTH, &source) == napi_ok &&
+      napi_run_script(env_, source, &nothing) == napi_ok &&
+      napi_create_reference(env_, nothing, 1, &entrance_) == napi_ok;
+  return ok ? Status::Ok : Status::System;
+}
+
+bool Environment::may_go_on() {
+  napi_handle_scope scope;
+  is_stopped_ = true;
+  if (napi_open_handle_scope(env_, &scope) != napi_ok) return false;
+  napi_value nothing;
+  napi_value receiver;
+  napi_value result;
+  // An exception is left pending: it is JavaScript's, which learns of it when the wait returns.
+  is_stopped_ = napi_get_reference_value(env_, entrance_, &nothing) != napi_ok ||
+                napi_get_undefined(env_, &receiver) != napi_ok ||
+                napi_call_function(env_, receiver, nothing, 0, nullptr, &result) != napi_ok;
+  static_cast<void>(napi_close_handle_scope(env_, scope));
+  return !is_stopped_;
+}
+
+// Not here and now: what a look took nobody would know of.
+void Environment::tear_off(Handle& handle, OrElse what) {
+  handle.if_torn = what;
+  handle.wanted.mode = WaitMode::Async;
+  watch(handle);
+  static_cast<void>(deliver(this));
 }
 
 // The thread ends, orderly or by terminate(): whatever it still holds is abandoned.
@@ -261,8 +295,12 @@ void Environment::take_up(napi_env env, napi_value on_ready, void* environment, 
 }
 
 Outcome Environment::look_again(Handle& open) {
-  if (is_lock(open.kind)) return lock::look(region(), open.seat, WaitMode::Async);
-  open.wanted.or_else = OrElse::Queue;
+  const bool gives_up = std::exchange(open.if_torn, OrElse::Leave) == OrElse::Cancel;
+  if (is_lock(open.kind)) {
+    return gives_up ? lock::last_look(region(), open.seat)
+                    : lock::look(region(), open.seat, WaitMode::Async);
+  }
+  open.wanted.or_else = gives_up ? OrElse::Cancel : OrElse::Queue;
   return attempt(region(), open.wanted);
 }
 
@@ -273,10 +311,11 @@ void Environment::look_at_waits(napi_env env, napi_value on_ready) {
   AsyncWait* next = nullptr;
   for (AsyncWait* wait = loop_.first(); wait != nullptr; wait = next) {
     next = wait->next;
-    if (!wait->worth_a_look()) continue;
-    const Outcome outcome = look_again(*handles_[wait->handle]);
+    Handle& open = *handles_[wait->handle];
+    if (open.if_torn == OrElse::Leave && !wait->worth_a_look()) continue;
+    const Outcome outcome = look_again(open);
     if (outcome == Outcome::Pending) continue;
-    Runtime::get().keeper().unwatch(loop_, *wait);
+    unwatch(open);
     batch_.push_back(static_cast<int32_t>(wait->handle));
     batch_.push_back(static_cast<int32_t>(outcome));
   }
