@@ -35,8 +35,8 @@ class NamedMutex {
   Result try_lock();
   // NotOwner where this thread does not hold it.
   Status unlock();
-  // After OwnerDied, which nobody was told of: as unlock(), and the next one is told. Not at once where another gets
-  // the mutex in between; then one after it is.
+  // After OwnerDied, which nobody was told of: as unlock(), and the next one is told. Another that gets the mutex in
+  // between is not; then one after it is.
   void unlock_untold();
   // NotOwner; BadArgument where no owner has died.
   Status consistent();
