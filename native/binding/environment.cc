@@ -8,6 +8,7 @@
 #include "region/data_file.h"
 #include "sync/lock.h"
 #include "sync/lock_word.h"
+#include "sync/rwlock.h"
 #include "wait/queue.h"
 #include "wait/reaper.h"
 #include "wait/stay.h"
@@ -97,9 +98,34 @@ void Environment::tear_off(Handle& handle, OrElse what) {
 void Environment::leave(void* environment) {
   auto& self = *static_cast<Environment*>(environment);
   if (self.agent_ == 0) return;
+  if (Runtime::get().usable() == Status::Ok) {
+    for (const auto& open : self.handles_) {
+      if (open != nullptr && open->wait.listed) self.decline(*open);
+    }
+    reap_agent(self.region(), self.agent_);
+  }
   Runtime::get().keeper().remove_loop(self.loop_);
-  if (Runtime::get().usable() == Status::Ok) reap_agent(self.region(), self.agent_);
   self.agent_ = 0;
+}
+
+// Ends a wait whose end nobody will hear of. What it was given by now is not abandoned: no JavaScript has run under it.
+void Environment::decline(Handle& open) {
+  if (is_lock(open.kind)) {
+    static_cast<void>(let_go(open));
+    return;
+  }
+  if (open.kind != Kind::RWLock) return;  // the others mark nothing: the reaper gives back
+  open.wanted.or_else = OrElse::Cancel;
+  const Outcome outcome = attempt(region(), open.wanted);
+  const bool untold = outcome == Outcome::TakenAbandoned;
+  if (outcome != Outcome::Taken && !untold) return;
+  Seat& home = open.home->seat;
+  Action action = untold ? Action::ReleaseUntold : Action::Release;
+  if (open.wanted.role == rwlock::kRead) action = Action::Release;
+  if (open.wanted.role == rwlock::kUpgrade) {
+    action = untold ? Action::DowngradeUntold : Action::Downgrade;
+  }
+  static_cast<void>(act(region(), home, nullptr, action, open.wanted.role));
 }
 
 Handle* Environment::handle(uint32_t index) {
@@ -290,7 +316,8 @@ bool Environment::deliver(void* environment) {
 
 void Environment::take_up(napi_env env, napi_value on_ready, void* environment, void*) {
   auto& self = *static_cast<Environment*>(environment);
-  if (env == nullptr || self.agent_ == 0) return;  // the environment is going down
+  // The environment is going down: what a look took nobody would hear of.
+  if (env == nullptr || self.agent_ == 0 || !self.may_go_on()) return;
   self.look_at_waits(env, on_ready);
 }
 

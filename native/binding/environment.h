@@ -90,6 +90,7 @@ class Environment {
   static void take_up(napi_env env, napi_value on_ready, void* environment, void* data);
   static void leave(void* environment);
   Status let_go(Handle& open);
+  void decline(Handle& open);
   void give_up(Seat& seat);
   Status make_memory(UnnamedFile& data, const MemoryOptions& options);
   Status map_memory(Handle& open);

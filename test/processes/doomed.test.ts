@@ -36,6 +36,7 @@ const held: Record<string, (name: string) => () => boolean> = {
     const guard = semaphore.acquireSync();
     return () => {
       guard.release();
+      semaphore.acquireSync().release();
       return semaphore.available === 1;
     };
   },
@@ -162,5 +163,19 @@ describe.each(ways)('%s ends a worker that blocks', (_, end) => {
     const letGo = first ?? hold(name);
     await end(child);
     expect(letGo()).toBe(true);
+  });
+});
+
+describe('a worker that was told to end', () => {
+  const taken = ['Lock', 'RLock', 'Semaphore', 'RWLock.write', 'upgrade', 'RobustMutex'];
+
+  it.each(taken)('does not take what comes free before it has ended: %s', async (what) => {
+    const name = posixName();
+    const letGo = (held[what] as (name: string) => () => boolean)(name);
+    const child = await blocked(what, name, 200);
+    child.send({ type: 'terminate' });
+    await child.next('told');
+    expect(letGo()).toBe(true);
+    await child.next('gone');
   });
 });
