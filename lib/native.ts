@@ -137,7 +137,8 @@ export interface Native {
    * @param threadId - `worker_threads.threadId`: 0 is the main thread
    * @param onReady - called on this thread's event loop with the waits that ended since:
    *   `[handle, outcome, handle, outcome, ...]`. An outcome is `Taken` or `TakenAbandoned` (this
-   *   agent is the owner now) or a negative {@link Status} (the wait is over without the lock).
+   *   agent is the owner now), `Cancelled` (see {@link attemptSync}) or a negative {@link Status} (the
+   *   wait is over without the lock).
    * @returns the agent's slot, 1 to 65535: what a lock word names its owner by
    */
   join(
