@@ -22,7 +22,7 @@ ownNamespace('doomed');
 const WATCHDOG_MS = 20_000;
 
 /**
- * What each wait of fixtures/doomed.mjs waits for, taken here, as its name says. Gives what lets it go, and tells
+ * What each wait of fixtures/waits.mjs waits for, taken here, as its name says. Gives what lets it go, and tells
  * whether anybody else had it in between.
  */
 const held: Record<string, (name: string) => () => boolean> = {
