@@ -122,19 +122,14 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
     }
     const deadlineMs = native.now() + timeoutMs;
     const keepTicket = this.queue.head !== null;
-    // Before the loop: where JavaScript is interrupted in it (`vm` with a time-out), nothing after it
+    // Before the call: where JavaScript is torn out of it (`vm` with a time-out), nothing after it
     // runs, and the ticket stays. Then ready() is called, and gives back what nobody wants.
     this.hasTicket = true;
-    for (;;) {
-      // Returns every 60 ms or so, for a worker that is terminated: JS is where that takes effect.
-      const outcome = native.lockAcquireSync(this.handle, deadlineMs, keepTicket);
-      if (outcome === Outcome.Pending) continue;
-      this.hasTicket = outcome === Outcome.TimedOut && keepTicket;
-      if (outcome === Outcome.TimedOut) throw this.timedOut(timeoutMs);
-      if (outcome < 0) this.deliver(outcome);
-      const taken = this.taken(outcome, warns);
-      if (taken !== null) return taken;
-    }
+    const outcome = native.lockAcquireSync(this.handle, deadlineMs, keepTicket);
+    this.hasTicket = outcome === Outcome.TimedOut && keepTicket;
+    if (outcome === Outcome.TimedOut) throw this.timedOut(timeoutMs);
+    if (outcome < 0) this.deliver(outcome);
+    return this.taken(outcome, warns) as LockGuard;
   }
 
   /** A promise of the lock. Errors, bad ones included, come as rejections. */
@@ -181,7 +176,9 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
 
   ready(outcome: number): void {
     this.hasTicket = false;
-    this.deliver(outcome);
+    // Cancelled: a blocking wait that JavaScript was torn out of. Promises that came since queue anew.
+    if (outcome === Outcome.Cancelled) this.pump();
+    else this.deliver(outcome);
     this.endIfOrphaned();
   }
 

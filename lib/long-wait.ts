@@ -52,6 +52,7 @@ export class LongWait implements RegionObject, RequestOwner<number> {
   /** A waiter at the object. `want` is the same in all calls for one kind. */
   static of(core: ObjectCore, want: LongWant): LongWait {
     core.refuseEnded();
+    core.withdrawTorn();
     return core.spareWaits.pop() ?? new LongWait(core, want);
   }
 
@@ -74,12 +75,15 @@ export class LongWait implements RegionObject, RequestOwner<number> {
 
   /** The same, blocking the thread. */
   toldSync(deadlineMs: number): number {
-    for (;;) {
-      // Returns every 60 ms or so, for a worker that is terminated: JS is where that takes effect.
-      const outcome = native.attemptSync(this.handle, 0, 1, deadlineMs);
-      if (outcome === Outcome.Pending) continue;
-      return this.#heard(outcome);
-    }
+    this.core.blocking = this;
+    const outcome = native.attemptSync(this.handle, 0, 1, deadlineMs);
+    this.core.blocking = null;
+    return this.#heard(outcome);
+  }
+
+  /** JavaScript was torn out of {@link toldSync}. */
+  withdraw(): void {
+    this.done();
   }
 
   /** Who was told takes note: what stays on the ticket is used now, and would die with this thread. */
@@ -102,6 +106,7 @@ export class LongWait implements RegionObject, RequestOwner<number> {
   done(): void {
     this.#dismiss();
     const { core } = this;
+    if (core.blocking === this) core.blocking = null; // torn out of toldSync()
     if (core.endStatus !== 0) return; // it has ended with the core
     if (core.spareWaits.length < MAX_SPARE) {
       core.spareWaits.push(this);

@@ -137,7 +137,8 @@ export interface Native {
    * @param threadId - `worker_threads.threadId`: 0 is the main thread
    * @param onReady - called on this thread's event loop with the waits that ended since:
    *   `[handle, outcome, handle, outcome, ...]`. An outcome is `Taken` or `TakenAbandoned` (this
-   *   agent is the owner now) or a negative {@link Status} (the wait is over without the lock).
+   *   agent is the owner now), `Cancelled` (see {@link attemptSync}) or a negative {@link Status} (the
+   *   wait is over without the lock).
    * @returns the agent's slot, 1 to 65535: what a lock word names its owner by
    */
   join(
@@ -178,7 +179,10 @@ export interface Native {
   attempt(waiter: number, role: number, units: number, orElse: number): number;
 
   /**
-   * The same, blocking the thread for about 60 ms a call: on `Pending` call again.
+   * The same, blocking the thread; never `Pending`. It returns early where the thread may not go on (`terminate()`,
+   * `process.exit()`, `vm` with a time-out), and takes nothing then. JavaScript is torn out of the call, or sees
+   * `Ended` in its last moments. If it lives on, `onReady` reports how the wait ended: `Cancelled`, unless what it
+   * waited for had come.
    *
    * @param deadlineMs - on the clock of {@link now}; Infinity: none
    */
@@ -263,13 +267,12 @@ export interface Native {
   lockCancel(handle: number): number;
 
   /**
-   * Waits for the lock. Blocks for about 60 ms at most: call again while it answers `Pending`,
-   * which is how a worker that is being terminated gets to end.
+   * Waits for the lock, blocking the thread. It returns early as {@link attemptSync} does.
    *
    * @param deadlineMs - on the clock of {@link now}; `Infinity` for none
    * @param keepTicket - after `TimedOut`, leave the agent's ticket in the queue: promises of this
    *   thread still wait
-   * @returns `Pending`, `Taken`, `TakenAbandoned` or `TimedOut`
+   * @returns `Taken`, `TakenAbandoned` or `TimedOut`
    */
   lockAcquireSync(handle: number, deadlineMs: number, keepTicket: boolean): number;
 
@@ -292,7 +295,7 @@ export interface Native {
   semaphorePost(handle: number): number;
   /** @returns `Taken` or `TimedOut` */
   semaphoreTryWait(handle: number): number;
-  /** Blocks for about 60 ms at most. @returns `Taken`, `TimedOut`, or `Pending`: call again */
+  /** Blocks; returns early as {@link attemptSync} does. @returns `Taken` or `TimedOut` */
   semaphoreWait(handle: number, deadlineMs: number): number;
   semaphoreValue(handle: number): number;
 
@@ -300,7 +303,7 @@ export interface Native {
   mutexOpen(name: string, how: number, mode: number): number;
   /** @returns `Taken`, `TakenAbandoned` (its owner died) or `TimedOut` (somebody has it) */
   mutexTryLock(handle: number): number;
-  /** The same, blocking for about 60 ms at most; `Pending`: call again. `Deadlock`: this thread has it. */
+  /** The same, blocking; returns early as {@link attemptSync} does. `Deadlock`: this thread has it. */
   mutexLock(handle: number, deadlineMs: number): number;
   mutexUnlock(handle: number): number;
   /** `BadArgument`: no owner has died. */

@@ -96,19 +96,25 @@ class Waiter implements RegionObject, RequestOwner<number> {
   /** A blocking wait that JavaScript was torn out of (`vm` with a time-out) has ended: nobody wants it. */
   #interrupted(want: Want | null, outcome: number): void {
     if (want === null) return;
-    this.#want = null;
-    if (outcome >= 0) want.giveBack(outcome);
-    this.#object.takeBack(this);
+    if (outcome >= 0 && outcome !== Outcome.Cancelled) want.giveBack(outcome);
+    this.endSync();
   }
 
   /** A blocking wait is made by this waiter: from here to {@link endSync}. */
   beginSync(want: Want): void {
     this.#want = want;
+    this.#object.blocking = this;
   }
 
   endSync(): void {
     this.#want = null;
+    if (this.#object.blocking === this) this.#object.blocking = null;
     this.#object.takeBack(this);
+  }
+
+  withdraw(): void {
+    const want = this.#want as Want;
+    this.#interrupted(want, native.attempt(this.handle, want.role, want.units, OrElse.Cancel));
   }
 
   /** Takes a waiting promise's ticket out of the queue; one that has its grant already is told. */
@@ -194,6 +200,11 @@ export class ObjectCore implements RegionObject {
   onEnd: (() => void) | null = null;
   /** Waits that last longer than until they are told; those of them that are free. */
   readonly longWaits = new Set<LongWait>();
+  /**
+   * The wait that blocks this thread. So whoever sees one has it before it that JavaScript was torn out (`vm` with a
+   * time-out); the loop takes it out of the queue as well, at its next turn.
+   */
+  blocking: { withdraw(): void } | null = null;
   readonly spareWaits: LongWait[] = [];
   readonly #waiters = new Set<Waiter>();
   #idle: Waiter[] = [];
@@ -274,15 +285,9 @@ export class ObjectCore implements RegionObject {
     waiter.beginSync(want);
     want.prepare?.(waiter.handle);
     const deadlineMs = native.now() + timeoutMs;
-    for (;;) {
-      // Returns every 60 ms or so, for a worker that is terminated: JS is where that takes effect. Where
-      // JavaScript is interrupted here (`vm` with a time-out), the waiter hears of its grant later, and
-      // gives it back.
-      const outcome = native.attemptSync(waiter.handle, want.role, want.units, deadlineMs);
-      if (outcome === Outcome.Pending) continue;
-      waiter.endSync();
-      return this.#outcome(want, outcome);
-    }
+    const outcome = native.attemptSync(waiter.handle, want.role, want.units, deadlineMs);
+    waiter.endSync();
+    return this.#outcome(want, outcome);
   }
 
   /** A change that never waits; throws for a negative status. */
@@ -311,7 +316,15 @@ export class ObjectCore implements RegionObject {
       : new TimeoutError(`${this.title} is not to be had at once`);
   }
 
+  /** Takes what JavaScript was torn out of out of the queue, before this thread waits again: it might be told first. */
+  withdrawTorn(): void {
+    const torn = this.blocking;
+    this.blocking = null;
+    torn?.withdraw();
+  }
+
   #waiter(): Waiter {
+    this.withdrawTorn();
     const idle = this.#idle.pop();
     if (idle !== undefined) return idle;
     const handle = native.openWaiter(this.handle);

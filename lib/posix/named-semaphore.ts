@@ -247,13 +247,9 @@ export class NamedSemaphore implements Disposable {
     const timeoutMs = syncTimeout(options, 'waitSync()');
     const { handle } = this.#opened;
     const deadlineMs = native.now() + Math.max(0, timeoutMs);
-    for (;;) {
-      // Returns every 60 ms or so, for a worker that is terminated: JS is where that takes effect.
-      const outcome = this.#opened.checked(native.semaphoreWait(handle, deadlineMs), 'wait for');
-      if (outcome === Outcome.Taken) return;
-      if (outcome === Outcome.TimedOut) {
-        throw new TimeoutError(`${this.#opened.title} stayed at 0 for ${timeoutMs} ms`);
-      }
+    const outcome = this.#opened.checked(native.semaphoreWait(handle, deadlineMs), 'wait for');
+    if (outcome === Outcome.TimedOut) {
+      throw new TimeoutError(`${this.#opened.title} stayed at 0 for ${timeoutMs} ms`);
     }
   }
 

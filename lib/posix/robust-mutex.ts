@@ -98,15 +98,11 @@ export class RobustMutex implements Disposable {
       throw new TimeoutError(`${title} is not free`);
     }
     const deadlineMs = native.now() + timeoutMs;
-    for (;;) {
-      // Returns every 60 ms or so, for a worker that is terminated: JS is where that takes effect.
-      const outcome = native.mutexLock(handle, deadlineMs);
-      if (outcome === Outcome.Pending) continue;
-      if (outcome === Outcome.TimedOut) {
-        throw new TimeoutError(`${title} was not to be had within ${timeoutMs} ms`);
-      }
-      return this.#state(outcome);
+    const outcome = native.mutexLock(handle, deadlineMs);
+    if (outcome === Outcome.TimedOut) {
+      throw new TimeoutError(`${title} was not to be had within ${timeoutMs} ms`);
     }
+    return this.#state(outcome);
   }
 
   /**

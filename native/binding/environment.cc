@@ -8,6 +8,7 @@
 #include "region/data_file.h"
 #include "sync/lock.h"
 #include "sync/lock_word.h"
+#include "sync/rwlock.h"
 #include "wait/queue.h"
 #include "wait/reaper.h"
 #include "wait/stay.h"
@@ -60,6 +61,39 @@ Status Environment::join(const std::string& name_space, mode_t mode, uint32_t th
   return Status::Ok;
 }
 
+Status Environment::make_entrance() {
+  napi_value source;
+  napi_value nothing;
+  const bool ok =
+      napi_create_string_utf8(env_, "(() => {})", NAPI_AUTO_LENGTH, &source) == napi_ok &&
+      napi_run_script(env_, source, &nothing) == napi_ok &&
+      napi_create_reference(env_, nothing, 1, &entrance_) == napi_ok;
+  return ok ? Status::Ok : Status::System;
+}
+
+bool Environment::may_go_on() {
+  napi_handle_scope scope;
+  is_stopped_ = true;
+  if (napi_open_handle_scope(env_, &scope) != napi_ok) return false;
+  napi_value nothing;
+  napi_value receiver;
+  napi_value result;
+  // An exception is left pending: it is JavaScript's, which learns of it when the wait returns.
+  is_stopped_ = napi_get_reference_value(env_, entrance_, &nothing) != napi_ok ||
+                napi_get_undefined(env_, &receiver) != napi_ok ||
+                napi_call_function(env_, receiver, nothing, 0, nullptr, &result) != napi_ok;
+  static_cast<void>(napi_close_handle_scope(env_, scope));
+  return !is_stopped_;
+}
+
+// Not here and now: what a look took nobody would know of.
+void Environment::tear_off(Handle& handle, OrElse what) {
+  handle.if_torn = what;
+  handle.wanted.mode = WaitMode::Async;
+  watch(handle);
+  static_cast<void>(deliver(this));
+}
+
 // The thread ends, orderly or by terminate(): whatever it still holds is abandoned.
 void Environment::leave(void* environment) {
   auto& self = *static_cast<Environment*>(environment);
@@ -68,6 +102,24 @@ void Environment::leave(void* environment) {
   if (agent == 0 || Runtime::get().usable() != Status::Ok) return;
   Runtime::get().keeper().remove_loop(self.loop_);
   reap_agent(self.region(), agent);
+}
+
+// Gives back what a look has taken and nobody will hear of: no abandonment, as no JavaScript has run under it.
+void Environment::give_back(Handle& open, Outcome outcome) {
+  const bool untold = outcome == Outcome::TakenAbandoned;
+  if (outcome != Outcome::Taken && !untold) return;
+  if (is_lock(open.kind)) {
+    static_cast<void>(
+        lock::release(region(), open.seat, untold ? lock::Release::Untold : lock::Release::Plain));
+    return;
+  }
+  if (open.kind != Kind::RWLock) return;  // the others mark nothing: the reaper gives back
+  Action action = untold ? Action::ReleaseUntold : Action::Release;
+  if (open.wanted.role == rwlock::kRead) action = Action::Release;
+  if (open.wanted.role == rwlock::kUpgrade) {
+    action = untold ? Action::DowngradeUntold : Action::Downgrade;
+  }
+  static_cast<void>(act(region(), open.home->seat, nullptr, action, open.wanted.role));
 }
 
 Handle* Environment::handle(uint32_t index) {
@@ -277,14 +329,19 @@ bool Environment::deliver(void* environment) {
 
 void Environment::take_up(napi_env env, napi_value on_ready, void* environment, void*) {
   auto& self = *static_cast<Environment*>(environment);
-  if (env == nullptr || self.agent_ == 0) return;  // the environment is going down
   if (Runtime::get().usable() != Status::Ok) return;
+  // The environment is going down: what a look took nobody would hear of.
+  if (env == nullptr || self.agent_ == 0 || !self.may_go_on()) return;
   self.look_at_waits(env, on_ready);
 }
 
 Outcome Environment::look_again(Handle& open) {
-  if (is_lock(open.kind)) return lock::look(region(), open.seat, WaitMode::Async);
-  open.wanted.or_else = OrElse::Queue;
+  const bool gives_up = std::exchange(open.if_torn, OrElse::Leave) == OrElse::Cancel;
+  if (is_lock(open.kind)) {
+    return gives_up ? lock::last_look(region(), open.seat)
+                    : lock::look(region(), open.seat, WaitMode::Async);
+  }
+  open.wanted.or_else = gives_up ? OrElse::Cancel : OrElse::Queue;
   return attempt(region(), open.wanted);
 }
 
@@ -295,10 +352,11 @@ void Environment::look_at_waits(napi_env env, napi_value on_ready) {
   AsyncWait* next = nullptr;
   for (AsyncWait* wait = loop_.first(); wait != nullptr; wait = next) {
     next = wait->next;
-    if (!wait->worth_a_look()) continue;
-    const Outcome outcome = look_again(*handles_[wait->handle]);
+    Handle& open = *handles_[wait->handle];
+    if (open.if_torn == OrElse::Leave && !wait->worth_a_look()) continue;
+    const Outcome outcome = look_again(open);
     if (outcome == Outcome::Pending) continue;
-    Runtime::get().keeper().unwatch(loop_, *wait);
+    unwatch(open);
     batch_.push_back(static_cast<int32_t>(wait->handle));
     batch_.push_back(static_cast<int32_t>(outcome));
   }
@@ -313,14 +371,18 @@ void Environment::look_at_waits(napi_env env, napi_value on_ready) {
     ok = napi_create_int32(env, batch_[i], &value) == napi_ok &&
          napi_set_element(env, batch, i, value) == napi_ok;
   }
-  // Not ok: JavaScript may not run any more, the clean-up hook comes next.
-  if (ok && napi_call_function(env, receiver, on_ready, 1, &batch, &result) != napi_ok) {
-    bool pending = false;
-    napi_value error;
-    if (napi_is_exception_pending(env, &pending) == napi_ok && pending &&
-        napi_get_and_clear_last_exception(env, &error) == napi_ok) {
-      static_cast<void>(napi_fatal_exception(env, error));
-    }
+  if (ok && napi_call_function(env, receiver, on_ready, 1, &batch, &result) == napi_ok) return;
+  bool pending = false;
+  napi_value error;
+  if (napi_is_exception_pending(env, &pending) == napi_ok && pending &&
+      napi_get_and_clear_last_exception(env, &error) == napi_ok) {
+    static_cast<void>(napi_fatal_exception(env, error));
+    return;
+  }
+  // JavaScript may not run any more, the clean-up hook comes next.
+  for (size_t i = 0; i + 1 < batch_.size(); i += 2) {
+    Handle* open = handle(static_cast<uint32_t>(batch_[i]));
+    if (open != nullptr) give_back(*open, static_cast<Outcome>(batch_[i + 1]));
   }
 }
 

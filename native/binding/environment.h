@@ -32,6 +32,8 @@ struct Handle {
   Attempt wanted;                   // of a waiter: what it waits for
   Element element;                  // of a waiter at shared memory
   std::shared_ptr<Mapping> memory;  // of a SharedArray
+  OrElse if_torn =
+      OrElse::Leave;  // else: a blocking wait was torn off, and the loop does this with it
 };
 
 class Environment {
@@ -61,7 +63,21 @@ class Environment {
 
   [[nodiscard]] Region& region() { return Runtime::get().region(); }
   void watch(Handle& handle) { Runtime::get().keeper().watch(loop_, handle.wait); }
-  void unwatch(Handle& handle) { Runtime::get().keeper().unwatch(loop_, handle.wait); }
+  void unwatch(Handle& handle) {
+    handle.if_torn = OrElse::Leave;
+    Runtime::get().keeper().unwatch(loop_, handle.wait);
+  }
+
+  // Before the first may_go_on().
+  Status make_entrance();
+  // Whether JavaScript will run on in this thread. A request to stop it (worker.terminate(), process.exit(), the
+  // time-out of `vm`) takes effect where JavaScript is entered, so this enters it. Costs about 100 ns.
+  bool may_go_on();
+  // The last answer was no: ask again before anything that may block.
+  [[nodiscard]] bool is_stopped() const { return is_stopped_; }
+  // A blocking wait ends without an outcome, as its thread may not go on. If it lives on all the same (`vm`), its
+  // loop does with the wait as `what` says, and reports that: Cancel, or Queue where promises wait by it too.
+  void tear_off(Handle& handle, OrElse what);
   Status keep_alive(bool on);
 
   PosixTable posix;
@@ -74,6 +90,7 @@ class Environment {
   static void take_up(napi_env env, napi_value on_ready, void* environment, void* data);
   static void leave(void* environment);
   Status let_go(Handle& open);
+  void give_back(Handle& open, Outcome outcome);
   void give_up(Seat& seat);
   Status make_memory(UnnamedFile& data, const MemoryOptions& options);
   Status map_memory(Handle& open);
@@ -89,6 +106,8 @@ class Environment {
   std::vector<int32_t> batch_;
   LoopAgent loop_;
   napi_threadsafe_function notifier_ = nullptr;
+  napi_ref entrance_ = nullptr;  // a JavaScript function that does nothing
+  bool is_stopped_ = false;
 };
 
 }  // namespace holdfast::binding

@@ -1,14 +1,11 @@
 #include "sync/lock.h"
 
 #include "binding/arguments.h"
+#include "binding/blocking.h"
 #include "binding/exports.h"
 
 namespace holdfast::binding {
 namespace {
-
-// A blocked thread comes back to JavaScript this often, to see whether it may still run:
-// worker.terminate() cannot end a native sleep.
-constexpr int64_t kSyncSliceNs = 60'000'000;
 
 // The handle of an open lock: what the words and tickets of other kinds mean is not a lock's business.
 Handle* lock_of(Handle* handle) {
@@ -61,17 +58,17 @@ napi_value lock_acquire_sync(napi_env env, napi_callback_info info) {
     return to_js(env, Status::BadArgument);
   }
   Environment& environment = *arguments.environment();
+  handle->if_torn = OrElse::Leave;
   if (keep_ticket) environment.watch(*handle);
-  Outcome outcome = lock::acquire_sync(
-      environment.region(), handle->seat,
-      {Deadline::at_ms(deadline_ms), Deadline::after_ns(kSyncSliceNs), keep_ticket});
-  if (keep_ticket && outcome == Outcome::TimedOut) return to_js(env, outcome);
+  Blocking blocking(environment, *handle);
+  const Outcome outcome = blocking.run([&](Deadline slice, MayGoOn may_go_on) {
+    return lock::acquire_sync(environment.region(), handle->seat,
+                              {Deadline::at_ms(deadline_ms), slice, keep_ticket, may_go_on});
+  });
   if (outcome == Outcome::Pending) {
-    // JavaScript may be interrupted between two slices, and never ask again: from now on the loop is told,
-    // and can give back what nobody wants.
-    environment.watch(*handle);
-    outcome = lock::look(environment.region(), handle->seat, WaitMode::Async);
+    return to_js(env, blocking.tear_off(keep_ticket ? OrElse::Queue : OrElse::Cancel));
   }
+  if (keep_ticket && outcome == Outcome::TimedOut) return to_js(env, outcome);
   return to_js(env, settled(environment, *handle, outcome));
 }
 

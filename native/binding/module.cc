@@ -62,6 +62,7 @@ napi_value init(napi_env env, napi_value exports) {
     delete environment;
     return nullptr;
   }
+  if (environment->make_entrance() != Status::Ok) return nullptr;
   for (const Export& entry : kExports) {
     napi_value function;
     if (napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, entry.call, environment,

@@ -4,14 +4,12 @@
 #include <new>
 
 #include "binding/arguments.h"
+#include "binding/blocking.h"
 #include "binding/exports.h"
 #include "binding/posix_table.h"
 
 namespace holdfast::binding {
 namespace {
-
-// As in lock.cc: a blocked thread comes back to JavaScript this often.
-constexpr int64_t kSyncSliceNs = 60'000'000;
 
 enum class PosixKind : uint32_t { Semaphore = 0, SharedMemory = 1 };
 
@@ -23,9 +21,9 @@ T* object_of(const Arguments<kCount>& arguments) {
 }
 
 template <size_t kCount>
-NamedSemaphore* semaphore_of(const Arguments<kCount>& arguments) {
-  auto* held = object_of<std::unique_ptr<NamedSemaphore>>(arguments);
-  return held != nullptr ? held->get() : nullptr;
+std::shared_ptr<NamedSemaphore> semaphore_of(const Arguments<kCount>& arguments) {
+  auto* held = object_of<std::shared_ptr<NamedSemaphore>>(arguments);
+  return held != nullptr ? *held : nullptr;
 }
 
 napi_value report(napi_env env, Environment& environment, Status status) {
@@ -73,6 +71,22 @@ napi_value to_js(napi_env env, NamedMutex::Result result) {
   return binding::to_js(env, Status::System);
 }
 
+// pthread_mutex_lock takes in its sleep: what a thread that may not go on has got goes to the next.
+void give_back(napi_env env, NamedMutex& mutex, NamedMutex::Result result) {
+  bool is_torn = false;
+  switch (result) {
+    case NamedMutex::Result::Held:
+      static_cast<void>(mutex.unlock());
+      break;
+    case NamedMutex::Result::OwnerDied:
+      // A thread that ends dies with it, and the next one is told. Not so where an exception has torn the wait off.
+      if (napi_is_exception_pending(env, &is_torn) == napi_ok && is_torn) mutex.unlock_untold();
+      break;
+    default:
+      break;
+  }
+}
+
 }  // namespace
 
 napi_value semaphore_open(napi_env env, napi_callback_info info) {
@@ -82,7 +96,7 @@ napi_value semaphore_open(napi_env env, napi_callback_info info) {
   if (!read(arguments, &wanted) || !arguments.integer(3, &initial)) {
     return to_js(env, Status::BadArgument);
   }
-  auto semaphore = std::make_unique<NamedSemaphore>();
+  auto semaphore = std::make_shared<NamedSemaphore>();
   const auto create = static_cast<NamedSemaphore::Create>(wanted.how.create);
   const char* name = wanted.name.c_str();
   const Status status = wanted.how.any_owner
@@ -94,13 +108,13 @@ napi_value semaphore_open(napi_env env, napi_callback_info info) {
 
 napi_value semaphore_post(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
-  NamedSemaphore* semaphore = semaphore_of(arguments);
+  const auto semaphore = semaphore_of(arguments);
   return to_js(env, semaphore == nullptr ? Status::BadHandle : semaphore->post());
 }
 
 napi_value semaphore_try_wait(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
-  NamedSemaphore* semaphore = semaphore_of(arguments);
+  const auto semaphore = semaphore_of(arguments);
   if (semaphore == nullptr) return to_js(env, Status::BadHandle);
   const Status status = semaphore->try_wait();
   if (status == Status::Ok) return to_js(env, Outcome::Taken);
@@ -109,21 +123,28 @@ napi_value semaphore_try_wait(napi_env env, napi_callback_info info) {
 
 napi_value semaphore_wait(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
-  NamedSemaphore* semaphore = semaphore_of(arguments);
+  const auto semaphore = semaphore_of(arguments);
   double deadline_ms = 0;
   if (semaphore == nullptr) return to_js(env, Status::BadHandle);
   if (!arguments.number(1, &deadline_ms)) return to_js(env, Status::BadArgument);
+  Environment& environment = *arguments.environment();
+  if (environment.is_stopped() && !environment.may_go_on()) return to_js(env, Status::Ended);
   const Deadline deadline = Deadline::at_ms(deadline_ms);
-  const Status status =
-      semaphore->wait(Deadline::sooner(deadline, Deadline::after_ns(kSyncSliceNs)));
+  Status status = semaphore->try_wait();
+  while (status == Status::TimedOut && !deadline.passed()) {
+    status = semaphore->wait(Deadline::sooner(deadline, Deadline::after_ns(kSyncSliceNs)));
+    if (environment.may_go_on()) continue;
+    // sem_wait takes in its sleep: what nobody wants any more goes back.
+    if (status == Status::Ok) static_cast<void>(semaphore->post());
+    return to_js(env, Status::Ended);
+  }
   if (status == Status::Ok) return to_js(env, Outcome::Taken);
-  if (status != Status::TimedOut) return to_js(env, status);
-  return to_js(env, deadline.passed() ? Outcome::TimedOut : Outcome::Pending);
+  return status == Status::TimedOut ? to_js(env, Outcome::TimedOut) : to_js(env, status);
 }
 
 napi_value semaphore_value(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
-  const NamedSemaphore* semaphore = semaphore_of(arguments);
+  const auto semaphore = semaphore_of(arguments);
   int value = 0;
   if (semaphore == nullptr) return to_js(env, Status::BadHandle);
   const Status status = semaphore->value(&value);
@@ -149,15 +170,20 @@ napi_value mutex_try_lock(napi_env env, napi_callback_info info) {
 
 napi_value mutex_lock(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
-  auto* mutex = object_of<NamedMutex>(arguments);
+  const auto* opened = object_of<NamedMutex>(arguments);
   double deadline_ms = 0;
-  if (mutex == nullptr) return to_js(env, Status::BadHandle);
+  if (opened == nullptr) return to_js(env, Status::BadHandle);
   if (!arguments.number(1, &deadline_ms)) return to_js(env, Status::BadArgument);
+  Environment& environment = *arguments.environment();
+  if (environment.is_stopped() && !environment.may_go_on()) return to_js(env, Status::Ended);
+  NamedMutex mutex = *opened;  // the table may be another when JavaScript has been entered
   const Deadline deadline = Deadline::at_ms(deadline_ms);
-  const NamedMutex::Result result =
-      mutex->lock(Deadline::sooner(deadline, Deadline::after_ns(kSyncSliceNs)));
-  if (result == NamedMutex::Result::TimedOut && !deadline.passed()) {
-    return to_js(env, Outcome::Pending);
+  NamedMutex::Result result = mutex.try_lock();
+  while (result == NamedMutex::Result::TimedOut && !deadline.passed()) {
+    result = mutex.lock(Deadline::sooner(deadline, Deadline::after_ns(kSyncSliceNs)));
+    if (environment.may_go_on()) continue;
+    give_back(env, mutex, result);
+    return to_js(env, Status::Ended);
   }
   return to_js(env, result);
 }

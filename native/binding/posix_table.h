@@ -12,8 +12,9 @@
 
 namespace holdfast::binding {
 
-// A vacant entry is monostate. A mapping outlives its entry where a buffer still shows it.
-using PosixObject = std::variant<std::monostate, std::unique_ptr<NamedSemaphore>, NamedMutex,
+// A vacant entry is monostate. A semaphore outlives its entry while somebody waits for it (a debugger may close it
+// then), a mapping where a buffer still shows it.
+using PosixObject = std::variant<std::monostate, std::shared_ptr<NamedSemaphore>, NamedMutex,
                                  std::shared_ptr<Mapping>>;
 
 class PosixTable {

@@ -1,13 +1,11 @@
 // The objects beside the lock: an attempt by a waiter's handle, changes and questions by the object's.
 #include "binding/arguments.h"
+#include "binding/blocking.h"
 #include "binding/exports.h"
 #include "sync/attempt.h"
 
 namespace holdfast::binding {
 namespace {
-
-// As in lock.cc: a blocked thread comes back to JavaScript this often.
-constexpr int64_t kSyncSliceNs = 60'000'000;
 
 // The handle of an open object that is no lock; nullptr if it is none.
 Handle* home_of(Handle* handle) {
@@ -69,15 +67,12 @@ napi_value attempt_sync_by(napi_env env, napi_callback_info info) {
   Environment& environment = *arguments.environment();
   waiter->wanted = {&waiter->home->seat, &waiter->seat,  role,           units,
                     OrElse::Queue,       WaitMode::Sync, waiter->element};
-  Outcome outcome = attempt_sync(environment.region(), waiter->wanted, Deadline::at_ms(deadline_ms),
-                                 Deadline::after_ns(kSyncSliceNs));
-  if (outcome == Outcome::Pending) {
-    // JavaScript may be interrupted here, and never ask again: from now on the loop is told.
-    waiter->wanted.or_else = OrElse::Queue;
-    waiter->wanted.mode = WaitMode::Async;
-    environment.watch(*waiter);
-    outcome = attempt(environment.region(), waiter->wanted);
-  }
+  Blocking blocking(environment, *waiter);
+  const Outcome outcome = blocking.run([&](Deadline slice, MayGoOn may_go_on) {
+    return attempt_sync(environment.region(), waiter->wanted, Deadline::at_ms(deadline_ms), slice,
+                        may_go_on);
+  });
+  if (outcome == Outcome::Pending) return to_js(env, blocking.tear_off(OrElse::Cancel));
   return to_js(env, settled(environment, *waiter, outcome));
 }
 

@@ -1,5 +1,6 @@
 #include "posix/named_mutex.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <cerrno>
@@ -139,6 +140,20 @@ Status NamedMutex::unlock() {
   if (!is_held_by_this_thread()) return Status::NotOwner;
   known_->holder.store(0, std::memory_order_relaxed);
   return known_->mutex().unlock() ? Status::Ok : Status::NotOwner;
+}
+
+// A mutex in this state can be unlocked only as consistent or for ever. So it is consistent for as long as it takes
+// another thread to get it, and to die with it.
+void NamedMutex::unlock_untold() {
+  const auto die_holding_it = [](void* known) -> void* {
+    static_cast<void>(static_cast<Known*>(known)->mutex().lock());
+    return nullptr;
+  };
+  if (consistent() != Status::Ok) return;
+  pthread_t thread;
+  const bool told = pthread_create(&thread, nullptr, die_holding_it, known_) == 0;
+  static_cast<void>(unlock());
+  if (told) pthread_detach(thread);
 }
 
 Status NamedMutex::consistent() {

@@ -47,6 +47,9 @@ class NamedMutex {
   Result try_lock();
   // NotOwner where this thread does not hold it.
   Status unlock();
+  // After OwnerDied, which nobody was told of: as unlock(), and the next one is told. Another that gets the mutex in
+  // between is not; then one after it is.
+  void unlock_untold();
   // NotOwner; BadArgument where no owner has died.
   Status consistent();
   [[nodiscard]] bool is_held_by_this_thread() const;

@@ -49,7 +49,8 @@ Outcome attempt(Region& region, const Attempt& attempt) {
   return attempt_once(region, attempt);
 }
 
-Outcome attempt_sync(Region& region, Attempt attempt, Deadline deadline, Deadline slice) {
+Outcome attempt_sync(Region& region, Attempt attempt, Deadline deadline, Deadline slice,
+                     MayGoOn may_go_on) {
   TicketRecord& ticket = *attempt.waiter->ticket;
   attempt.mode = WaitMode::Sync;
   attempt.or_else = OrElse::Queue;
@@ -63,6 +64,7 @@ Outcome attempt_sync(Region& region, Attempt attempt, Deadline deadline, Deadlin
         break;
       }
     }
+    if (!may_go_on()) return Outcome::Pending;
     if (deadline.passed()) {
       attempt.or_else = OrElse::Cancel;
       const Outcome last = holdfast::attempt(region, attempt);

@@ -26,6 +26,7 @@
 #include "posix/deadline.h"
 #include "region/registry.h"
 #include "status.h"
+#include "wait/may_go_on.h"
 #include "wait/reaper.h"
 
 namespace holdfast {
@@ -57,7 +58,9 @@ struct Attempt {
 Outcome attempt(Region& region, const Attempt& attempt);
 
 // The same, blocking this thread: until the outcome, the deadline (TimedOut) or the slice (Pending: call again).
-Outcome attempt_sync(Region& region, Attempt attempt, Deadline deadline, Deadline slice);
+// Pending as well where it may not go on: then nothing is taken, and the ticket keeps its place.
+Outcome attempt_sync(Region& region, Attempt attempt, Deadline deadline, Deadline slice,
+                     MayGoOn may_go_on = {});
 
 // Changes that never wait, in the kind's words. BadArgument: not one of this kind's.
 enum class Action : uint32_t {

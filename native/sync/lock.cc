@@ -300,6 +300,7 @@ Outcome acquire_sync(Region& region, Seat& seat, const SyncWait& wait) {
         break;
       }
     }
+    if (!wait.may_go_on()) return Outcome::Pending;
     if (wait.deadline.passed()) {
       const Outcome last =
           wait.keep_ticket ? look(region, seat, WaitMode::Async) : last_look(region, seat);

@@ -7,6 +7,7 @@
 #include "posix/deadline.h"
 #include "region/registry.h"
 #include "status.h"
+#include "wait/may_go_on.h"
 #include "wait/reaper.h"
 
 namespace holdfast::lock {
@@ -25,6 +26,7 @@ struct SyncWait {
   Deadline deadline;         // TimedOut when it passes
   Deadline slice;            // Pending when it passes: call again. The ticket keeps its place
   bool keep_ticket = false;  // TimedOut leaves the ticket queued, in async mode
+  MayGoOn may_go_on = {};    // no: Pending at once, as at the end of a slice, and nothing is taken
 };
 
 // Blocks this thread until the lock is had, the deadline or the slice has passed.

@@ -1832,6 +1832,24 @@ TEST(acquire_sync__slice__comes_back_pending_and_keeps_its_place) {
   s.check_invariants();
 }
 
+TEST(acquire_sync__that_may_not_go_on__takes_nothing_though_the_lock_is_free) {
+  Scene s(2);
+  CHECK(s.fast_acquire(1));
+  // Asked after the sleep, right before the look that would take.
+  const auto release_and_refuse = [](void* scene) {
+    auto& in = *static_cast<Scene*>(scene);
+    CHECK_EQ(lock::release(region(), in.seat(1), lock::Release::Plain), Status::Ok);
+    return false;
+  };
+  CHECK_EQ(lock::acquire_sync(
+               region(), s.seat(2),
+               {Deadline::never(), Deadline::after_ns(kMsNs), false, {release_and_refuse, &s}}),
+           Outcome::Pending);
+  CHECK_EQ(lock_word::owner(s.word().load()), 0u);
+  CHECK((s.queue() == std::vector<int>{2}));
+  s.check_invariants();
+}
+
 TEST(acquire_sync__is_woken_by_a_release) {
   Scene s(2);
   CHECK(s.fast_acquire(1));

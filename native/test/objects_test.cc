@@ -53,6 +53,19 @@ TEST(ticket__mode_changes_while_it_waits) {
   IS(s, "");
 }
 
+TEST(attempt_sync__that_may_not_go_on__takes_nothing) {
+  Scene s(Kind::Event, 2);
+  const auto set_and_refuse = [](void* scene) {
+    auto& in = *static_cast<Scene*>(scene);
+    CHECK_EQ(act(region(), in.party(1).home, nullptr, Action::Set, 0), 1);
+    return false;
+  };
+  CHECK_EQ(attempt_sync(region(), s.party(2).wants(0, 1, OrElse::Queue), Deadline::never(),
+                        Deadline::after_ns(0), {set_and_refuse, &s}),
+           Outcome::Pending);
+  CHECK_EQ(attempt(region(), s.party(2).wants(0, 1, OrElse::Cancel)), Outcome::Taken);
+}
+
 TEST(ticket__told_while_another_attempt_is_made__counts_as_it_was_asked_for) {
   Scene s(Kind::Semaphore, 2, owned(3));
   CHECK_EQ(s.queue(1, 0, 3), Outcome::Taken);

@@ -15,6 +15,7 @@
 #include "fixture.h"
 #include "posix/deadline.h"
 #include "posix/futex.h"
+#include "posix/named_mutex.h"
 #include "posix/named_semaphore.h"
 #include "posix/robust_mutex.h"
 #include "posix/shared_file.h"
@@ -389,6 +390,27 @@ TEST(robust_mutex__a_repairer_that_dies__is_a_death_again) {
   CHECK_EQ(mutex.lock(), Lock::OwnerDied);
   CHECK(mutex.consistent());
   CHECK(mutex.unlock());
+}
+
+TEST(named_mutex__unlock_untold__the_next_but_one_is_told_at_the_latest) {
+  const std::string name = "/" + fresh_name();
+  NamedMutex mutex;
+  REQUIRE(mutex.open(name, CreateFile::Exclusively, 0600) == Status::Ok);
+  CHECK_EQ(unlink_shared_memory(name), Status::Ok);
+  std::thread([&] { CHECK(mutex.lock(Deadline::never()) == NamedMutex::Result::Held); }).join();
+  CHECK(mutex.lock(Deadline::never()) == NamedMutex::Result::OwnerDied);
+  mutex.unlock_untold();
+  CHECK(!mutex.is_held_by_this_thread());
+  // This thread may well be faster than the one that dies with it.
+  NamedMutex::Result next = mutex.lock(Deadline::never());
+  while (next == NamedMutex::Result::Held) {
+    CHECK_EQ(mutex.unlock(), Status::Ok);
+    ::sched_yield();
+    next = mutex.lock(Deadline::never());
+  }
+  CHECK(next == NamedMutex::Result::OwnerDied);
+  CHECK_EQ(mutex.consistent(), Status::Ok);
+  CHECK_EQ(mutex.unlock(), Status::Ok);
 }
 
 TEST(robust_mutex__futex_word_offset__is_where_the_owners_tid_and_its_death_stand) {

@@ -1,8 +1,12 @@
 import { createContext, runInContext } from 'node:vm';
-import { Lock } from 'holdfast';
+import { Condition, Event, Lock, RLock, RWLock, Semaphore, SharedValue } from 'holdfast';
+import { NamedSemaphore, RobustMutex } from 'holdfast/posix';
 import { describe, expect, it } from 'vitest';
 import { processAgent } from '../support/agent.js';
+import { type Child, spawnFixture } from '../support/child.js';
 import { ownNamespace, uniqueName } from '../support/namespace.js';
+import { posixName } from '../support/posix-name.js';
+import { untilBlocked } from '../support/proc.js';
 
 ownNamespace('interrupted');
 
@@ -40,4 +44,76 @@ describe('acquireSync() that JavaScript interrupts', () => {
       expect(await holder.call('tryAcquire', { lock: name })).not.toBeNull();
     },
   );
+});
+
+/** What each wait of fixtures/waits.mjs waits for, taken here. Gives what lets one waiter go. */
+const held: Record<string, (name: string) => () => unknown> = {
+  Lock(name) {
+    const guard = new Lock(name).acquireSync();
+    return () => guard.release();
+  },
+  RLock(name) {
+    const guard = new RLock(name).acquireSync();
+    return () => guard.release();
+  },
+  Semaphore(name) {
+    const guard = new Semaphore(name, 1).acquireSync();
+    return () => guard.release();
+  },
+  'RWLock.write'(name) {
+    const guard = new RWLock(name).read.acquireSync();
+    return () => guard.release();
+  },
+  upgrade(name) {
+    const guard = new RWLock(name).read.acquireSync();
+    return () => guard.release();
+  },
+  Event(name) {
+    const event = new Event(name);
+    return () => event.set();
+  },
+  Condition(name) {
+    const condition = new Condition(new Lock(`${name}-lock`), { name });
+    return () => condition.withSync(() => condition.notify(1));
+  },
+  SharedValue(name) {
+    const value = new SharedValue(name, 'int32');
+    return () => value.notify(1);
+  },
+  NamedSemaphore(name) {
+    const semaphore = new NamedSemaphore(name);
+    return () => semaphore.post();
+  },
+  RobustMutex(name) {
+    const mutex = new RobustMutex(name);
+    mutex.lockSync();
+    return () => mutex.unlock();
+  },
+};
+
+describe('a blocking wait that JavaScript was torn out of', () => {
+  it.each(Object.keys(held))(
+    'of %s, is not in the way of the same thread that waits again',
+    async (what) => {
+      const name = posixName();
+      const letGo = held[what]?.(name);
+      const child = spawnFixture('torn.mjs', { args: [what, name, 'again'], watchdogMs: 20_000 });
+      await child.next('torn');
+      await untilBlocked(child.pid);
+      letGo?.();
+      await child.next('had');
+    },
+  );
+
+  it('wants nothing any more, and holds up nobody behind it', async () => {
+    const name = uniqueName();
+    const lock = new RWLock(name);
+    const guard = lock.read.acquireSync();
+    const child: Child = spawnFixture('torn.mjs', { args: ['RWLock.write', name] });
+    await child.next('torn');
+    // A reader that comes now would stand behind the writer, for as long as that waits.
+    const second = await lock.read.acquire();
+    second.release();
+    guard.release();
+  });
 });
