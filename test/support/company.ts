@@ -17,16 +17,21 @@ export function company(count: number, watchdogMs: number): Promise<Agent[]> {
 /** Keeps an agent from running. What it returns lets the agent run again, and resolves when it does. */
 export type PutOut = (agent: Agent) => Promise<() => Promise<void>>;
 
-/** Its event loop does not turn. */
-export const makeBusy: PutOut = async (agent) => {
+async function keepBusy(agent: Agent, spins: boolean) {
   const flag = new SharedValue(uniqueName('flag'), 'int32');
-  const spell = await agent.begin('busy', { flag: flag.name });
+  const spell = await agent.begin('busy', { flag: flag.name, spins });
   return async () => {
     flag.store(1);
     await spell.answer;
     flag.close();
   };
-};
+}
+
+/** Its event loop does not turn. */
+export const makeBusy: PutOut = (agent) => keepBusy(agent, false);
+
+/** The same, and it takes a processor. */
+export const makeSpin: PutOut = (agent) => keepBusy(agent, true);
 
 /** By SIGSTOP. */
 export const stop: PutOut = async (agent) => {
