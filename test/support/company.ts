@@ -1,14 +1,18 @@
 import { SharedValue } from 'holdfast';
 import { Agent } from './agent.js';
-import { spawnFixture } from './child.js';
+import { type SpawnOptions, spawnFixture } from './child.js';
 import { uniqueName } from './namespace.js';
 import { untilBlocked, untilIdle, untilStopped } from './proc.js';
 
 /** Processes under control of the test that use any object: see fixtures/family.mjs. */
-export function company(count: number, watchdogMs: number): Promise<Agent[]> {
+export function company(
+  count: number,
+  watchdogMs: number,
+  more: SpawnOptions = {},
+): Promise<Agent[]> {
   return Promise.all(
     Array.from({ length: count }, async () => {
-      const child = spawnFixture('family.mjs', { watchdogMs });
+      const child = spawnFixture('family.mjs', { ...more, watchdogMs });
       return new Agent(child, await child.next('ready'));
     }),
   );
