@@ -7,7 +7,9 @@ import { parseArgs } from 'node:util';
 import { configure, unlinkNamespace } from 'holdfast';
 import { cmakeBuild, missingForCmake } from '../scripts/native-build.mjs';
 import { contended } from './contended.mjs';
+import { death } from './death.mjs';
 import { pairs } from './pairs.mjs';
+import { progress } from './progress.mjs';
 
 const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '7' }, only: { type: 'string', default: '' } },
@@ -29,7 +31,7 @@ function runBaseline(...args) {
   return JSON.parse(execFileSync(baseline, args.map(String), { encoding: 'utf8' }));
 }
 
-const scenarios = { pairs, contended };
+const scenarios = { pairs, contended, progress, death };
 const chosen = Object.entries(scenarios).filter(([name]) => name.includes(values.only));
 if (chosen.length === 0) {
   console.error(`--only must name one of: ${Object.keys(scenarios).join(', ')}`);
