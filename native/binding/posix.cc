@@ -26,6 +26,12 @@ std::shared_ptr<NamedSemaphore> semaphore_of(const Arguments<kCount>& arguments)
   return held != nullptr ? *held : nullptr;
 }
 
+template <size_t kCount>
+std::shared_ptr<NamedMutex> mutex_of(const Arguments<kCount>& arguments) {
+  auto* held = object_of<std::shared_ptr<NamedMutex>>(arguments);
+  return held != nullptr ? *held : nullptr;
+}
+
 napi_value report(napi_env env, Environment& environment, Status status) {
   environment.detail = status == Status::System ? std::strerror(errno) : "";
   return to_js(env, status);
@@ -156,33 +162,32 @@ napi_value mutex_open(napi_env env, napi_callback_info info) {
   const Arguments<3> arguments(env, info);
   Wanted wanted;
   if (!read(arguments, &wanted)) return to_js(env, Status::BadArgument);
-  NamedMutex mutex;
-  const Status status = mutex.open(wanted.name, wanted.how);
+  auto mutex = std::make_shared<NamedMutex>();
+  const Status status = mutex->open(wanted.name, wanted.how);
   if (status != Status::Ok) return report(env, *arguments.environment(), status);
   return to_js(env, static_cast<int32_t>(arguments.environment()->posix.add(std::move(mutex))));
 }
 
 napi_value mutex_try_lock(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
-  auto* mutex = object_of<NamedMutex>(arguments);
+  const auto mutex = mutex_of(arguments);
   return mutex == nullptr ? to_js(env, Status::BadHandle) : to_js(env, mutex->try_lock());
 }
 
 napi_value mutex_lock(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
-  const auto* opened = object_of<NamedMutex>(arguments);
+  const auto mutex = mutex_of(arguments);  // the table may be another when JavaScript has been entered
   double deadline_ms = 0;
-  if (opened == nullptr) return to_js(env, Status::BadHandle);
+  if (mutex == nullptr) return to_js(env, Status::BadHandle);
   if (!arguments.number(1, &deadline_ms)) return to_js(env, Status::BadArgument);
   Environment& environment = *arguments.environment();
   if (environment.is_stopped() && !environment.may_go_on()) return to_js(env, Status::Ended);
-  NamedMutex mutex = *opened;  // the table may be another when JavaScript has been entered
   const Deadline deadline = Deadline::at_ms(deadline_ms);
-  NamedMutex::Result result = mutex.try_lock();
+  NamedMutex::Result result = mutex->try_lock();
   while (result == NamedMutex::Result::TimedOut && !deadline.passed()) {
-    result = mutex.lock(Deadline::sooner(deadline, Deadline::after_ns(kSyncSliceNs)));
+    result = mutex->lock(Deadline::sooner(deadline, Deadline::after_ns(kSyncSliceNs)));
     if (environment.may_go_on()) continue;
-    give_back(env, mutex, result);
+    give_back(env, *mutex, result);
     return to_js(env, Status::Ended);
   }
   return to_js(env, result);
@@ -190,13 +195,13 @@ napi_value mutex_lock(napi_env env, napi_callback_info info) {
 
 napi_value mutex_unlock(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
-  auto* mutex = object_of<NamedMutex>(arguments);
+  const auto mutex = mutex_of(arguments);
   return to_js(env, mutex == nullptr ? Status::BadHandle : mutex->unlock());
 }
 
 napi_value mutex_consistent(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
-  auto* mutex = object_of<NamedMutex>(arguments);
+  const auto mutex = mutex_of(arguments);
   return to_js(env, mutex == nullptr ? Status::BadHandle : mutex->consistent());
 }
 
@@ -239,7 +244,7 @@ napi_value posix_close(napi_env env, napi_callback_info info) {
   if (arguments.environment() == nullptr || !arguments.integer(0, &index)) {
     return to_js(env, Status::BadHandle);
   }
-  const auto* mutex = object_of<NamedMutex>(arguments);
+  const auto mutex = mutex_of(arguments);
   if (mutex != nullptr && mutex->is_held_by_this_thread()) return to_js(env, Status::InUse);
   arguments.environment()->posix.remove(index);
   return to_js(env, Status::Ok);

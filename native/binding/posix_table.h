@@ -12,10 +12,10 @@
 
 namespace holdfast::binding {
 
-// A vacant entry is monostate. A semaphore outlives its entry while somebody waits for it (a debugger may close it
-// then), a mapping where a buffer still shows it.
-using PosixObject = std::variant<std::monostate, std::shared_ptr<NamedSemaphore>, NamedMutex,
-                                 std::shared_ptr<Mapping>>;
+// A vacant entry is monostate. A semaphore or a mutex outlives its entry while somebody waits for it (a debugger may
+// close it then), a mapping where a buffer still shows it.
+using PosixObject = std::variant<std::monostate, std::shared_ptr<NamedSemaphore>,
+                                 std::shared_ptr<NamedMutex>, std::shared_ptr<Mapping>>;
 
 class PosixTable {
  public:
