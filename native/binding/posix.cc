@@ -176,7 +176,8 @@ napi_value mutex_try_lock(napi_env env, napi_callback_info info) {
 
 napi_value mutex_lock(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
-  const auto mutex = mutex_of(arguments);  // the table may be another when JavaScript has been entered
+  const auto mutex =
+      mutex_of(arguments);  // the table may be another when JavaScript has been entered
   double deadline_ms = 0;
   if (mutex == nullptr) return to_js(env, Status::BadHandle);
   if (!arguments.number(1, &deadline_ms)) return to_js(env, Status::BadArgument);

@@ -30,7 +30,6 @@ Outcome attempt(Region& region, const Attempt& attempt) {
     case OrElse::Queue:  // of a ticket that was told already: a new wait
       ticket.role = kWaits;
       stay.enqueue(*attempt.waiter, attempt.mode);
-      if (stay.any_woken()) stay.pass_on();
       return Outcome::Pending;
     case OrElse::Cancel:
       break;
@@ -72,7 +71,7 @@ void reap(Region& region, const Dead& dead) {
   if (!is_due(region, dead)) return;
   const TicketState state = state_of(*seat.ticket);
   // First the next one, then its own: who dies in between wakes one too many, which a waiter must bear anyway.
-  if (state == TicketState::Woken || state == TicketState::Granted) stay.notify(kWaits, 1);
+  if (state == TicketState::Woken || state == TicketState::Granted) stay.hand_on(*seat.ticket);
   HOLDFAST_POINT("condition.passed-on");
   stay.leave_queue(seat);
   stay.retire(seat);

@@ -40,15 +40,15 @@ int32_t NotifyStay::notify(uint32_t role, uint32_t count) {
   return static_cast<int32_t>(told);
 }
 
-TicketRecord* NotifyStay::another_for(const TicketRecord& notified) {
+// In that state, of another agent, as this one's does not run.
+TicketRecord* NotifyStay::another_for(const TicketRecord& notified, TicketState in) {
+  TicketRecord* first = in == TicketState::Waiting ? next_to_tell() : queue.head();
   TicketRecord* other = nullptr;
-  TicketRecord* first = next_to_tell();
-  if (first == nullptr) return nullptr;
+  if (first == nullptr) return other;
   queue.walk_from(first, [&](TicketRecord& ticket) {
     if (!waited_already(ticket, notified.units)) return false;
-    // Not another wait of the same agent: that does not run.
     const AgentSlot agent = ticket.agent.load(std::memory_order_relaxed);
-    if (state_of(ticket) != TicketState::Waiting || ticket.role != notified.role ||
+    if (state_of(ticket) != in || ticket.role != notified.role ||
         agent == notified.agent.load(std::memory_order_relaxed)) {
       return true;
     }
@@ -56,6 +56,15 @@ TicketRecord* NotifyStay::another_for(const TicketRecord& notified) {
     return false;
   });
   return other;
+}
+
+void NotifyStay::hand_on(const TicketRecord& dead) {
+  TicketRecord* other = another_for(dead, TicketState::Waiting);
+  if (other == nullptr && object.passed != 0) other = another_for(dead, TicketState::Passed);
+  if (other == nullptr) return;
+  other->units = dead.units;
+  other->starved = 0;
+  wake(*other, monotonic_ns());
 }
 
 void NotifyStay::pass_on(int64_t* next_ns) {
@@ -70,7 +79,7 @@ void NotifyStay::pass_on(int64_t* next_ns) {
     const int64_t age = now - ticket.told_ns;
     int64_t due_ns = patience - age;
     if (age < 0 || due_ns <= 0) {
-      TicketRecord* other = another_for(ticket);
+      TicketRecord* other = another_for(ticket, TicketState::Waiting);
       if (other == nullptr) return true;
       other->units = ticket.units;
       other->starved = ticket.starved + 1;

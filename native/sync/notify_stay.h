@@ -29,19 +29,17 @@ class NotifyStay : public Stay {
   // Notifies at most `count` of those who wait in this role, in their order; who is Passed does not run, and comes after
   // all others. Returns how many.
   int32_t notify(uint32_t role, uint32_t count);
+  // The ticket's agent has died: its notification goes on to another that waited already, if there is any.
+  void hand_on(const TicketRecord& dead);
   // Notifications that were not taken note of in time go on.
   void pass_on(int64_t* next_ns);
-  void pass_on() {
-    int64_t next_ns = 0;
-    pass_on(&next_ns);
-  }
   // Whether the ticket has a notification. One that has gone on while its agent did not run is taken back from who has
   // it now and has not come either; one that another was told of too long ago goes on.
   bool is_notified(TicketRecord& ticket);
 
  private:
   bool has_notification(TicketRecord& ticket);
-  [[nodiscard]] TicketRecord* another_for(const TicketRecord& notified);
+  [[nodiscard]] TicketRecord* another_for(const TicketRecord& notified, TicketState in);
 };
 
 }  // namespace holdfast

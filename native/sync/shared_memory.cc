@@ -56,7 +56,6 @@ Outcome attempt(Region& region, const Attempt& attempt) {
     case OrElse::Queue:
       if (state == TicketState::None) ticket.role = attempt.role;
       stay.enqueue(*attempt.waiter, attempt.mode);
-      if (stay.any_woken()) stay.pass_on();
       return Outcome::Pending;
     case OrElse::Cancel:
       break;
@@ -91,7 +90,7 @@ void reap(Region& region, const Dead& dead) {
   if (!is_due(region, dead)) return;
   const bool unused = state_of(*seat.ticket) == TicketState::Woken;
   // First the next one, then its own: who dies in between wakes one too many, which waiters must bear anyway.
-  if (unused) stay.notify(seat.ticket->role, 1);
+  if (unused) stay.hand_on(*seat.ticket);
   HOLDFAST_POINT("memory.passed-on");
   stay.leave_queue(seat);
   stay.retire(seat);
