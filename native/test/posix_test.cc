@@ -395,7 +395,7 @@ TEST(robust_mutex__a_repairer_that_dies__is_a_death_again) {
 TEST(named_mutex__unlock_untold__the_next_but_one_is_told_at_the_latest) {
   const std::string name = "/" + fresh_name();
   NamedMutex mutex;
-  REQUIRE(mutex.open(name, CreateFile::Exclusively, 0600) == Status::Ok);
+  REQUIRE(mutex.open(name, {CreateFile::Exclusively, 0600}) == Status::Ok);
   CHECK_EQ(unlink_shared_memory(name), Status::Ok);
   std::thread([&] { CHECK(mutex.lock(Deadline::never()) == NamedMutex::Result::Held); }).join();
   CHECK(mutex.lock(Deadline::never()) == NamedMutex::Result::OwnerDied);
@@ -748,12 +748,12 @@ TEST(shared_file__map__larger_than_the_file_is_usable_as_it_grows) {
   SharedFile file;
   CHECK_EQ(file.open_locked(name.text, 0600, true), Status::Ok);
   std::byte* base = nullptr;
-  CHECK_EQ(file.map(name.text, size_t{1} << 20, &base), Status::Ok);
+  CHECK_EQ(file.map(size_t{1} << 20, &base), Status::Ok);
   CHECK_EQ(file.reserve(8192), Status::Ok);
   base[5000] = std::byte{42};
   CHECK(ends_well([&] {
     std::byte* elsewhere = nullptr;
-    CHECK_EQ(file.map(name.text, 8192, &elsewhere), Status::Ok);
+    CHECK_EQ(file.map(8192, &elsewhere), Status::Ok);
     CHECK_EQ(elsewhere[5000], std::byte{42});
   }));
   SharedFile::unmap(base, size_t{1} << 20);
@@ -941,7 +941,7 @@ TEST(shared_file__close__gives_up_its_locks_although_a_mapping_stays) {
   std::byte* base = nullptr;
   CHECK_EQ(mapped.open_locked(name.text, 0600, true), Status::Ok);
   CHECK_EQ(mapped.reserve(4096), Status::Ok);
-  CHECK_EQ(mapped.map(name.text, 4096, &base), Status::Ok);
+  CHECK_EQ(mapped.map(4096, &base), Status::Ok);
   CHECK_EQ(mapped.announce_presence(), Status::Ok);
   CHECK_EQ(mapped.lock_byte(20), Status::Ok);
   mapped.close();
