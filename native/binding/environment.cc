@@ -271,11 +271,9 @@ Outcome Environment::look_again(Handle& open) {
 
 // The loop's own thread competes for what it was told of, so that a busy loop does not sit on a lock.
 void Environment::look_at_waits(napi_env env, napi_value on_ready) {
-  loop_.taken_up();
+  Runtime::get().keeper().take_up(loop_, &due_);
   batch_.clear();
-  AsyncWait* next = nullptr;
-  for (AsyncWait* wait = loop_.first(); wait != nullptr; wait = next) {
-    next = wait->next;
+  for (AsyncWait* wait : due_) {
     if (!wait->worth_a_look()) continue;
     const Outcome outcome = look_again(*handles_[wait->handle]);
     if (outcome == Outcome::Pending) continue;
