@@ -91,7 +91,7 @@ void Environment::tear_off(Handle& handle, OrElse what) {
   handle.if_torn = what;
   handle.wanted.mode = WaitMode::Async;
   watch(handle);
-  static_cast<void>(deliver(this));
+  Runtime::get().keeper().send(handle.wait);
 }
 
 // The thread ends, orderly or by terminate(): whatever it still holds is abandoned.
@@ -347,11 +347,9 @@ Outcome Environment::look_again(Handle& open) {
 
 // The loop's own thread competes for what it was told of, so that a busy loop does not sit on a lock.
 void Environment::look_at_waits(napi_env env, napi_value on_ready) {
-  loop_.taken_up();
+  Runtime::get().keeper().take_up(loop_, &due_);
   batch_.clear();
-  AsyncWait* next = nullptr;
-  for (AsyncWait* wait = loop_.first(); wait != nullptr; wait = next) {
-    next = wait->next;
+  for (AsyncWait* wait : due_) {
     Handle& open = *handles_[wait->handle];
     if (open.if_torn == OrElse::Leave && !wait->worth_a_look()) continue;
     const Outcome outcome = look_again(open);

@@ -103,6 +103,7 @@ class Environment {
   std::vector<std::unique_ptr<Handle>> handles_;  // nullptr: vacant
   std::vector<uint32_t> vacant_;
   std::unordered_map<ObjectIndex, uint32_t> handle_of_;
+  std::vector<AsyncWait*> due_;
   std::vector<int32_t> batch_;
   LoopAgent loop_;
   napi_threadsafe_function notifier_ = nullptr;

@@ -14,6 +14,10 @@ constexpr int64_t kSleepNs = 20'000'000;
 
 uint32_t pack(ProcessId id) { return (id.generation & 0x7fff) << 16 | (id.index + 1); }
 
+bool is_of_the_living(Region& region, uint32_t word) {
+  return word != 0 && region.process_is_alive((word & 0xffff) - 1, (word & ~kSleepersBit) >> 16);
+}
+
 }  // namespace
 
 Guard::Guard(Region& region, GuardRecord& record) : word_(&record.word) {
@@ -40,8 +44,7 @@ void Guard::enter_contended(Region& region, uint32_t me) {
   }
   for (;;) {
     uint32_t seen = word_->load(std::memory_order_relaxed);  // relaxed: the swaps below decide
-    const bool dead_inside =
-        seen != 0 && !region.process_is_alive((seen & 0xffff) - 1, (seen & ~kSleepersBit) >> 16);
+    const bool dead_inside = seen != 0 && !is_of_the_living(region, seen);
     if (seen == 0 || dead_inside) {
       // With the sleepers' bit: others may sleep here, and whoever leaves must wake the next.
       if (word_->compare_exchange_strong(seen, me | kSleepersBit, std::memory_order_acquire,
@@ -57,6 +60,10 @@ void Guard::enter_contended(Region& region, uint32_t me) {
     }
     static_cast<void>(futex_wait(*word_, seen | kSleepersBit, Deadline::after_ns(kSleepNs)));
   }
+}
+
+bool Guard::somebody_is_inside(Region& region, const GuardRecord& record) {
+  return is_of_the_living(region, record.word.load(std::memory_order_relaxed));
 }
 
 void Guard::leave() {

@@ -35,6 +35,8 @@ class Guard {
   [[nodiscard]] bool needs_repair() const { return needs_repair_; }
   // Idempotent.
   void leave();
+  // For who can come again later, and must not wait for one that is stopped in there.
+  [[nodiscard]] static bool somebody_is_inside(Region& region, const GuardRecord& record);
 
  private:
   void enter_contended(Region& region, uint32_t me);

@@ -209,6 +209,14 @@ enum class ProcessState : uint32_t {
   Dead = 2,  // being reaped (table of that in wait/reaper.h)
 };
 
+// The last tickets of a process whose event loops were told something. Who tells takes a number, stores its entry, and
+// rings the doorbell. A keeper that finds another entry than it expects (overrun; or its teller died or was stopped in
+// between) looks at all its waits once: the ticket's state was stored before the number was taken.
+inline constexpr uint32_t kToldSlots = 16;
+constexpr uint64_t told_entry(uint32_t number, TicketIndex ticket) {
+  return uint64_t{number} << 32 | (ticket + 1);
+}
+
 struct alignas(kCacheLine) ProcessRecord {
   RobustMutex life;                  // locked by the process' keeper as long as it lives
   std::atomic<ProcessState> state;   // [life] Live; [registry] Dead, Free
@@ -216,9 +224,11 @@ struct alignas(kCacheLine) ProcessRecord {
   std::atomic<int64_t> reaped_ns;    // any reaper: when it last got on; 0: it has left off. A hint
   alignas(kCacheLine) FutexWord doorbell;  // anybody adds 1 and wakes: the keeper looks
   std::atomic<int32_t> pid;  // [life] for messages only: pids are reused, and differ by namespace
-  uint32_t unused[14];
+  std::atomic<uint32_t> told_count;  // anybody adds
+  uint32_t unused[13];
+  std::atomic<uint64_t> told[kToldSlots];  // anybody who took a number: told_entry()
 };
-static_assert(sizeof(ProcessRecord) == 2 * kCacheLine);
+static_assert(sizeof(ProcessRecord) == 4 * kCacheLine);
 
 // Tables grow by chunks; chunk numbers are in units of kPage from the start of the file.
 inline constexpr size_t kPage = 4096;

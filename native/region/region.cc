@@ -318,6 +318,20 @@ FutexWord& Region::life_word(ProcessRecord& process) {
   return *reinterpret_cast<FutexWord*>(reinterpret_cast<std::byte*>(&process.life) + offset);
 }
 
+TicketIndex Region::index_of(const TicketRecord& ticket) {
+  const auto offset = static_cast<size_t>(reinterpret_cast<const std::byte*>(&ticket) - base_);
+  const TicketTable& table = header().tickets;
+  for (uint32_t chunk = 0; chunk < count(table) / TicketTable::per_chunk; ++chunk) {
+    const size_t start =
+        table.page[chunk].load(std::memory_order_relaxed) * kPage;  // relaxed: published by count
+    if (offset >= start && offset < start + TicketTable::chunk_bytes) {
+      return static_cast<TicketIndex>(chunk * TicketTable::per_chunk +
+                                      (offset - start) / sizeof ticket);
+    }
+  }
+  return kNone;
+}
+
 ProcessRecord* Region::process_of(AgentSlot slot) {
   AgentRecord* record = agent(slot);
   if (record == nullptr) return nullptr;

@@ -59,6 +59,8 @@ class Region {
   [[nodiscard]] AgentRecord* agent(AgentSlot slot) { return at(header().agents, slot); }
   [[nodiscard]] ObjectRecord* object(ObjectIndex index) { return at(header().objects, index); }
   [[nodiscard]] TicketRecord* ticket(TicketIndex index) { return at(header().tickets, index); }
+  // The number of a ticket of this region; kNone where it is none.
+  [[nodiscard]] TicketIndex index_of(const TicketRecord& ticket);
   template <typename Table>
   [[nodiscard]] static uint32_t count(const Table& table) {
     // SYNC POINT: table-growth. acquire, with the release in grow().

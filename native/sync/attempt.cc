@@ -146,8 +146,14 @@ int32_t ask(Region& region, Seat& home, Question question) {
 
 int64_t pass_on(Region& region, ObjectIndex index) {
   ObjectRecord* object = region.object(index);
-  // relaxed: whoever has just told somebody has noted the object after that (region/told_watch.h)
-  if (object == nullptr || object->woken.load(std::memory_order_relaxed) == 0) return kNeverLapses;
+  // relaxed: whoever has just told somebody has noted the object after that (region/told_watch.h). A guard that is not
+  // free may be a dead one's: then entering it repairs.
+  if (object == nullptr || object->state.load(std::memory_order_acquire) == ObjectState::Free ||
+      (object->woken.load(std::memory_order_relaxed) == 0 &&
+       object->guard.word.load(std::memory_order_relaxed) == 0)) {
+    return kNeverLapses;
+  }
+  if (Guard::somebody_is_inside(region, object->guard)) return kLapseNs;
   switch (object->kind) {
     case Kind::Lock:
     case Kind::RLock:

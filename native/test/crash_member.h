@@ -80,6 +80,7 @@ inline constexpr Point kPoints[] = {
     {"wake.chosen", Scene::Lock, Owns::Yes},
     {"wake.freed", Scene::Lock, Owns::No},
     {"wake.ring", Scene::Lock, Owns::No},
+    {"wake.numbered", Scene::Lock, Owns::Either},
     {"reap.ended", Scene::Reap, Owns::Either},
     {"reap.begun", Scene::Reap, Owns::Either},
     {"reap.found", Scene::Reap, Owns::Either},
@@ -359,7 +360,7 @@ class Member {
     Outcome outcome;
     for (;;) {
       doing_ = "look, async";
-      loop_.taken_up();
+      keeper_.take_up(loop_, &due_);
       outcome = lock::look(region(), seat_, WaitMode::Async);
       if (outcome != Outcome::Pending) break;
       doing_ = "asleep in the event loop";
@@ -451,6 +452,7 @@ class Member {
                   },
                   &delivered_};
   AsyncWait wait_;
+  std::vector<AsyncWait*> due_;
 };
 
 }  // namespace crash

@@ -58,6 +58,11 @@ class Loop {
     ::fcntl(messages_, F_SETFL, flags);
     return count;
   }
+  std::vector<AsyncWait*> take_up() {
+    std::vector<AsyncWait*> due;
+    keeper_.take_up(agent_, &due);
+    return due;
+  }
   // The next `times` messages cannot be posted.
   void refuse(int times) { refusals_.store(times); }
   int refused() const { return refused_.load(); }
@@ -121,7 +126,7 @@ class Probe {
     told.wait_for_it(loop_);
     told.tell();
     static_cast<void>(loop_.await());
-    loop_.agent().taken_up();
+    loop_.take_up();
     told.take(loop_);
   }
 
@@ -132,8 +137,9 @@ class Probe {
 };
 
 // Never deleted: its thread goes on until the process ends.
-Keeper& start_keeper(const NameSpace& name_space, bool waitv = true) {
+Keeper& start_keeper(const NameSpace& name_space, bool waitv = true, bool looks = true) {
   auto& keeper = *new Keeper;
+  if (!looks) keeper.forbid_looking();
   if (!waitv) keeper.forbid_futex_waitv();
   std::string detail;
   CHECK_EQ(keeper.start(name_space.name(), 0600, &detail), Status::Ok);
@@ -225,7 +231,7 @@ TEST_IN_A_PROCESS(deliver__a_batch__is_one_message) {
   CHECK_EQ(loop.pending(), 1u);
   probe.await_a_round();
   CHECK_EQ(loop.pending(), 0u);
-  loop.agent().taken_up();
+  loop.take_up();
   for (Contended& lock : locks) lock.take(loop);
 }
 
@@ -239,11 +245,11 @@ TEST_IN_A_PROCESS(deliver__after_taken_up__what_is_told_then_is_another_message)
   b.wait_for_it(loop);
   a.tell();
   CHECK_EQ(loop.await(), 1u);
-  loop.agent().taken_up();
+  loop.take_up();
   a.take(loop);
   b.tell();
   CHECK_EQ(loop.await(), 1u);
-  loop.agent().taken_up();
+  loop.take_up();
   b.take(loop);
 }
 
@@ -256,10 +262,9 @@ TEST_IN_A_PROCESS(deliver__told_before_taken_up_and_not_looked_at__is_another_me
   a.wait_for_it(loop);
   a.tell();
   CHECK_EQ(loop.await(), 1u);
-  loop.agent().taken_up();  // and then it does not look
-  probe.await_a_round();
-  CHECK_EQ(loop.pending(), 1u);
-  loop.agent().taken_up();
+  loop.take_up();  // and then it does not look: the keeper does, now and then
+  CHECK_EQ(loop.await(), 1u);
+  loop.take_up();
   a.take(loop);
   probe.await_a_round();
   CHECK_EQ(loop.pending(), 0u);
@@ -291,7 +296,7 @@ TEST_IN_A_PROCESS(deliver__that_could_not_be_posted__is_tried_again) {
   a.tell();
   CHECK_EQ(loop.await(), 1u);
   CHECK_EQ(loop.refused(), 2);
-  loop.agent().taken_up();
+  loop.take_up();
   a.take(loop);
 }
 
@@ -361,7 +366,7 @@ TEST_IN_A_PROCESS(watch_and_unwatch__twice_and_in_any_order__keep_the_list_whole
       if (other == gone) continue;
       locks[other].tell();
       CHECK_EQ(loop.await(), 1u);
-      loop.agent().taken_up();
+      loop.take_up();
       locks[other].take(loop);
     }
     CHECK(loop.agent().first() == nullptr);
@@ -405,7 +410,63 @@ TEST_IN_A_PROCESS(async_wait__was_told_and_worth_a_look) {
   CHECK(!a.wait.was_told());
 }
 
-// Whoever was woken for the lock is stopped: a loop that waits looks for itself, every second.
+TEST_IN_A_PROCESS(take_up__only_what_was_told__in_the_order_in_which_the_waits_began) {
+  const NameSpace name_space;
+  Keeper& keeper = start_keeper(name_space, true, false);
+  Probe probe(keeper);
+  Loop loop(keeper);
+  Contended locks[4] = {{keeper, "a"}, {keeper, "b"}, {keeper, "c"}, {keeper, "d"}};
+  for (const int i : {2, 0, 3, 1}) locks[i].wait_for_it(loop);
+  for (const int i : {0, 1, 2}) locks[i].tell();
+  probe.await_a_round();
+  CHECK_EQ(loop.pending(), 1u);
+  const std::vector<AsyncWait*> due = loop.take_up();
+  REQUIRE(due.size() == 3);
+  CHECK(due[0] == &locks[2].wait && due[1] == &locks[0].wait && due[2] == &locks[1].wait);
+  CHECK(loop.take_up().empty());
+}
+
+TEST_IN_A_PROCESS(deliver__more_than_there_are_slots__none_is_missed) {
+  const NameSpace name_space;
+  Keeper& keeper = start_keeper(name_space, true, false);
+  Loop loop(keeper);
+  std::vector<std::unique_ptr<Contended>> locks;
+  for (uint32_t i = 0; i < 4 * kToldSlots; ++i) {
+    locks.push_back(std::make_unique<Contended>(keeper, "lock-" + std::to_string(i)));
+    locks.back()->wait_for_it(loop);
+  }
+  for (auto& lock : locks) lock->tell();
+  for (size_t taken = 0; taken < locks.size();) {
+    static_cast<void>(loop.await());
+    for (AsyncWait* wait : loop.take_up()) {
+      CHECK_EQ(lock::look(keeper.region(), *wait->seat, WaitMode::Async), Outcome::Taken);
+      keeper.unwatch(loop.agent(), *wait);
+      ++taken;
+    }
+  }
+}
+
+// Its number was taken, and no entry follows; and the entry of another teller, a round late.
+TEST_IN_A_PROCESS(deliver__a_teller_died_between_its_number_and_its_entry__none_is_missed) {
+  const NameSpace name_space;
+  Keeper& keeper = start_keeper(name_space, true, false);
+  Loop loop(keeper);
+  ProcessRecord& self = keeper.region().self_record();
+  for (const bool late : {false, true}) {
+    Contended a(keeper, late ? "late" : "never");
+    a.wait_for_it(loop);
+    a.mine.ticket->state.store(static_cast<uint32_t>(TicketState::Woken));
+    const uint32_t number = self.told_count.load();
+    if (late) self.told[number % kToldSlots].store(told_entry(number - kToldSlots, 0));
+    self.told_count.fetch_add(1);
+    ring_doorbell(self);
+    CHECK_EQ(loop.await(), 1u);
+    CHECK_EQ(loop.take_up().size(), 1u);
+    keeper.unwatch(loop.agent(), a.wait);
+  }
+}
+
+// Whoever was woken for the lock is stopped: a keeper whose loops wait looks for itself.
 TEST_IN_A_PROCESS(deliver__nobody_told__but_the_lock_stands_free) {
   const NameSpace name_space;
   Keeper& keeper = start_keeper(name_space);
@@ -450,7 +511,7 @@ void a_loop_gets_what_a_dead_process_held(Victim& victim, Keeper& keeper) {
   Outcome outcome = Outcome::Pending;
   while (outcome == Outcome::Pending) {
     static_cast<void>(loop.await());
-    loop.agent().taken_up();
+    loop.take_up();
     outcome = lock::look(keeper.region(), mine, WaitMode::Async);
   }
   CHECK_EQ(outcome, Outcome::TakenAbandoned);
@@ -604,6 +665,21 @@ TEST_IN_A_PROCESS(death__of_a_reaper__the_next_one_reaps_both) {
 }
 
 // ---- Starting ----
+
+TEST_IN_A_PROCESS(start__rings_those_who_are_to_watch_over_it_and_nobody_else) {
+  const NameSpace name_space;
+  std::vector<std::unique_ptr<fixture::Member>> all;
+  constexpr uint32_t kOthers = kWatchedLives + 5;
+  for (uint32_t i = 0; i < kOthers; ++i) {
+    all.push_back(std::make_unique<fixture::Member>(name_space.name()));
+  }
+  const Keeper& keeper = start_keeper(name_space);
+  static_cast<void>(keeper);
+  for (uint32_t i = 0; i < kOthers; ++i) {
+    const bool before_it = i >= kOthers - kWatchedLives;
+    CHECK_EQ(all[i]->region().self_record().doorbell.load(), before_it ? 1u : 0u);
+  }
+}
 
 TEST_IN_A_PROCESS(start__reaps_who_died_before) {
   const NameSpace name_space;

@@ -11,6 +11,7 @@
 #include "sync/attempt.h"
 #include "sync/lock.h"
 #include "sync/lock_word.h"
+#include "wait/ring.h"
 
 namespace {
 
@@ -320,4 +321,19 @@ TEST(a_helper_whose_time_is_up__leaves_the_rest_to_its_keeper) {
   // Nobody is kept waiting by one who has left off.
   CHECK(!reap_dead_processes(lives.region(), Deadline::never()));
   CHECK_EQ(lives.region().process(dead)->state.load(), ProcessState::Free);
+}
+
+// They have one less to watch over, and are to take another.
+TEST(who_watched_over_a_dead_one_is_rung_when_it_is_reaped) {
+  const NameSpace name_space;
+  std::vector<std::unique_ptr<Member>> all;
+  constexpr uint32_t kAll = kWatchedLives + 5;
+  for (uint32_t i = 0; i < kAll; ++i) all.push_back(std::make_unique<Member>(name_space.name()));
+  constexpr uint32_t kDead = 2;  // so that the ring is gone round
+  all[kDead]->die();
+  CHECK(!reap_dead_processes(all[0]->region(), Deadline::never()));
+  for (uint32_t before = 1; before < kAll; ++before) {
+    const uint32_t index = (kDead + kAll - before) % kAll;
+    CHECK_EQ(all[index]->region().self_record().doorbell.load(), before <= kWatchedLives ? 1u : 0u);
+  }
 }

@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
+
 #include "posix/futex.h"
 #include "sync/lock_word.h"
 #include "wait/reaper.h"
@@ -12,7 +14,8 @@
 namespace holdfast {
 namespace {
 
-constexpr int64_t kLookForItselfNs = 1'000'000'000;
+constexpr int64_t kLookForItselfNs = 100'000'000;
+constexpr size_t kWaitsPerLook = 1024;    // then others may have the lock
 constexpr int64_t kPollNs = 100'000'000;  // without futex_waitv
 constexpr int64_t kDyingNs = 250'000;     // until a dying process may have ended, at first
 constexpr int64_t kDyingMaxNs = 100'000'000;
@@ -80,18 +83,23 @@ Status Keeper::start(const std::string& name_space, mode_t mode, std::string* de
 void Keeper::run() {
   pthread_setname_np(pthread_self(), "holdfast-keeper");
   const Status claim = region_.claim_process();
+  if (claim == Status::Ok) {
+    region_.for_keeper().exists.store(true, std::memory_order_relaxed);
+    told_seen_ =
+        region_.self_record().told_count.load(std::memory_order_relaxed);  // none of ours yet
+  }
   {
     const std::lock_guard lock(mutex_);
     claim_ = claim;
     claimed_.notify_all();
   }
   if (claim != Status::Ok) return;
-  region_.for_keeper().exists.store(true, std::memory_order_relaxed);
   const FutexWord& doorbell = region_.self_record().doorbell;
   int64_t looked_ns = monotonic_ns();
   for (;;) {
     const uint32_t rung = doorbell.load(std::memory_order_acquire);  // SYNC POINT: doorbell
-    static_cast<void>(region_.mend_own_life());
+    // Who was taken for dead may have been passed over.
+    bool look = region_.mend_own_life();
     dying_ns_ = !reap_dead_processes(region_, Deadline::never()) ? 0
                 : dying_ns_ == 0                                 ? kDyingNs
                 : dying_ns_ < kDyingMaxNs                        ? dying_ns_ * 2
@@ -100,11 +108,18 @@ void Keeper::run() {
       ring_all_told_now(region_);
     }
     const int64_t now = monotonic_ns();
-    const bool look = now - looked_ns >= kLookForItselfNs;
-    if (look) looked_ns = now;
+    const bool looks = looks_.load(std::memory_order_relaxed);  // set before this thread was made
+    if (looks && now - looked_ns >= kLookForItselfNs) look = true;
+    note_told();
+    if (look) {
+      looked_ns = now;
+      look_at_all(true);
+    }
     const int64_t lapse_ns = lapse_watch_.look(region_);
-    const bool anybody_waits = deliver(look);
-    int64_t sleep_ns = dying_ns_ > 0 ? dying_ns_ : anybody_waits ? kLookForItselfNs : kNever;
+    const bool anybody_waits = deliver();
+    int64_t sleep_ns = dying_ns_ > 0            ? dying_ns_
+                       : anybody_waits && looks ? kLookForItselfNs
+                                                : kNever;
     if (lapse_ns != kNeverLapses && (sleep_ns == kNever || lapse_ns < sleep_ns)) {
       sleep_ns = lapse_ns;
     }
@@ -112,21 +127,89 @@ void Keeper::run() {
   }
 }
 
-// Tells each loop once that some of its tickets are worth a look.
-bool Keeper::deliver(bool look_for_itself) {
+// What was told since it last looked.
+void Keeper::note_told() {
+  const ProcessRecord& self = region_.self_record();
+  const uint32_t count = self.told_count.load(std::memory_order_acquire);  // SYNC POINT: told
+  if (count == told_seen_) return;
+  bool all = count - told_seen_ > kToldSlots;
+  {
+    const std::lock_guard lock(mutex_);
+    for (uint32_t number = told_seen_; number != count && !all; ++number) {
+      const uint64_t entry = self.told[number % kToldSlots].load(std::memory_order_acquire);
+      const auto ticket = static_cast<TicketIndex>(entry) - 1;
+      all = entry != told_entry(number, ticket) || ticket == kNone;
+      AsyncWait* wait = !all && ticket < waits_.size() ? waits_[ticket] : nullptr;
+      if (wait != nullptr) make_due(*wait);
+    }
+  }
+  told_seen_ = count;
+  if (all) look_at_all(false);
+}
+
+void Keeper::look_at_all(bool for_itself) {
+  for (size_t first = 0;; first += kWaitsPerLook) {
+    const std::lock_guard lock(mutex_);
+    if (first >= waits_.size()) return;
+    const size_t end = std::min(first + kWaitsPerLook, waits_.size());
+    for (size_t i = first; i < end; ++i) {
+      AsyncWait* wait = waits_[i];
+      if (wait == nullptr) continue;
+      if (for_itself ? wait->worth_a_look() : wait->was_told()) make_due(*wait);
+      // Whoever told somebody there, or was inside, may not run any more.
+      if (for_itself) lapse_watch_.look_after(region_, wait->seat->object_index);
+    }
+  }
+}
+
+void Keeper::make_due(AsyncWait& wait) {
+  if (wait.due) return;
+  LoopAgent& loop = *wait.loop;
+  wait.due = true;
+  wait.due_previous = nullptr;
+  wait.due_next = loop.due_;
+  if (loop.due_ != nullptr) loop.due_->due_previous = &wait;
+  loop.due_ = &wait;
+}
+
+void Keeper::send(AsyncWait& wait) {
+  const std::lock_guard lock(mutex_);
+  if (!wait.listed) return;
+  make_due(wait);
+  LoopAgent& loop = *wait.loop;
+  if (!loop.delivered_) loop.delivered_ = loop.deliver_(loop.context_);
+}
+
+void Keeper::forget_due(AsyncWait& wait) {
+  if (!wait.due) return;
+  (wait.due_previous != nullptr ? wait.due_previous->due_next : wait.loop->due_) = wait.due_next;
+  if (wait.due_next != nullptr) wait.due_next->due_previous = wait.due_previous;
+  wait.due = false;
+}
+
+void Keeper::take_up(LoopAgent& loop, std::vector<AsyncWait*>* due) {
+  due->clear();
+  {
+    const std::lock_guard lock(mutex_);
+    loop.delivered_ = false;
+    for (AsyncWait* wait = loop.due_; wait != nullptr; wait = wait->due_next) {
+      wait->due = false;
+      due->push_back(wait);
+    }
+    loop.due_ = nullptr;
+  }
+  std::sort(due->begin(), due->end(),
+            [](const AsyncWait* a, const AsyncWait* b) { return a->began < b->began; });
+}
+
+// Tells each loop once that some of its waits are worth a look.
+bool Keeper::deliver() {
   bool anybody_waits = false;
   const std::lock_guard lock(mutex_);
   for (LoopAgent* loop = loops_; loop != nullptr; loop = loop->next_) {
-    bool due = false;
-    for (AsyncWait* wait = loop->first_; wait != nullptr && !due; wait = wait->next) {
-      anybody_waits = true;
-      due = look_for_itself ? wait->worth_a_look() : wait->was_told();
-    }
-    // SYNC POINT: delivered. seq_cst, with taken_up(): either the loop, looking after it, sees the ticket's
-    // state, or we see that the message was taken up and send another.
-    if (due && !loop->delivered_.exchange(true, std::memory_order_seq_cst) &&
-        !loop->deliver_(loop->context_)) {
-      loop->delivered_.store(false, std::memory_order_seq_cst);
+    if (loop->first_ != nullptr) anybody_waits = true;
+    if (loop->due_ != nullptr && !loop->delivered_) {
+      loop->delivered_ = loop->deliver_(loop->context_);
     }
   }
   return anybody_waits;
@@ -177,33 +260,48 @@ void Keeper::remove_loop(LoopAgent& loop) {
   (loop.previous_ != nullptr ? loop.previous_->next_ : loops_) = loop.next_;
   if (loop.next_ != nullptr) loop.next_->previous_ = loop.previous_;
   loop.previous_ = loop.next_ = nullptr;
-  loop.first_ = loop.last_ = nullptr;
+  while (loop.first_ != nullptr) unlist(loop, *loop.first_);
 }
 
 void Keeper::watch(LoopAgent& loop, AsyncWait& wait) {
   if (wait.listed) return;
-  bool first;
+  bool ring;
   {
     const std::lock_guard lock(mutex_);
-    first = loop.first_ == nullptr;
-    // At the end: waits that end together are told of in the order in which they began.
+    // It may sleep without a time-out: from the first on it must look for itself.
+    ring = loop.first_ == nullptr;
     wait.previous = loop.last_;
     wait.next = nullptr;
     (wait.previous != nullptr ? wait.previous->next : loop.first_) = &wait;
     loop.last_ = &wait;
     wait.listed = true;
+    wait.loop = &loop;
+    wait.began = ++began_;
+    const TicketIndex ticket = wait.seat->ticket_index;
+    if (ticket >= waits_.size()) waits_.resize(size_t{ticket} + 1);
+    waits_[ticket] = &wait;
+    if (wait.was_told()) {  // before anybody here knew of it
+      make_due(wait);
+      ring = true;
+    }
   }
-  // It may sleep without a time-out: from now on it must look for itself.
-  if (first) ring_doorbell(region_.self_record());
+  if (ring) ring_doorbell(region_.self_record());
 }
 
 void Keeper::unwatch(LoopAgent& loop, AsyncWait& wait) {
   if (!wait.listed) return;
   const std::lock_guard lock(mutex_);
+  unlist(loop, wait);
+}
+
+void Keeper::unlist(LoopAgent& loop, AsyncWait& wait) {
+  forget_due(wait);
   (wait.previous != nullptr ? wait.previous->next : loop.first_) = wait.next;
   (wait.next != nullptr ? wait.next->previous : loop.last_) = wait.previous;
   wait.previous = wait.next = nullptr;
   wait.listed = false;
+  AsyncWait*& known = waits_[wait.seat->ticket_index];
+  if (known == &wait) known = nullptr;
 }
 
 }  // namespace holdfast

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "region/region.h"
 #include "region/registry.h"
@@ -21,9 +22,15 @@ class LoopAgent;
 struct AsyncWait {
   Seat* seat = nullptr;
   uint32_t handle = 0;  // what the loop calls it by
+  // The keeper's, under its lock:
   AsyncWait* previous = nullptr;
   AsyncWait* next = nullptr;
-  bool listed = false;
+  bool listed = false;  // written on the loop's thread only
+  LoopAgent* loop = nullptr;
+  uint64_t began = 0;  // its place among all waits of this process
+  bool due = false;    // in the loop's list of those that are worth a look
+  AsyncWait* due_previous = nullptr;
+  AsyncWait* due_next = nullptr;
 
   // The ticket was told something.
   [[nodiscard]] bool was_told() const;
@@ -39,21 +46,19 @@ class LoopAgent {
   using Deliver = bool (*)(void* context);
   LoopAgent(Deliver deliver, void* context) : deliver_(deliver), context_(context) {}
 
-  // On the loop's own thread, before it looks at its waits: what is told from now on is delivered anew.
-  void taken_up() {
-    delivered_.exchange(false, std::memory_order_seq_cst);  // SYNC POINT: delivered
-  }
   [[nodiscard]] AsyncWait* first() const { return first_; }
 
  private:
   friend class Keeper;
   Deliver deliver_;
   void* context_;
-  AsyncWait* first_ = nullptr;          // keeper's lock; written on the loop's thread only
-  AsyncWait* last_ = nullptr;           // the same
-  std::atomic<bool> delivered_{false};  // a message is on its way to the loop
-  LoopAgent* previous_ = nullptr;       // keeper's lock
-  LoopAgent* next_ = nullptr;           // keeper's lock
+  // All under the keeper's lock:
+  AsyncWait* first_ = nullptr;  // written on the loop's thread only
+  AsyncWait* last_ = nullptr;   // the same
+  AsyncWait* due_ = nullptr;
+  bool delivered_ = false;  // a message is on its way to the loop
+  LoopAgent* previous_ = nullptr;
+  LoopAgent* next_ = nullptr;
 };
 
 class Keeper {
@@ -76,16 +81,30 @@ class Keeper {
   void watch(LoopAgent& loop, AsyncWait& wait);
   void unwatch(LoopAgent& loop, AsyncWait& wait);
 
+  // On the loop's own thread, when it has got its message: the waits that are worth a look, in the order in which they
+  // began. What is told from now on is delivered anew.
+  void take_up(LoopAgent& loop, std::vector<AsyncWait*>* due);
+
+  // Has the loop look at this wait at its next turn, told or not.
+  void send(AsyncWait& wait);
+
   // True where the kernel has futex_waitv; else deaths are found by looking.
   [[nodiscard]] bool watches_lives() const {
     return watches_lives_.load(std::memory_order_relaxed);  // for information
   }
   // Before start(): behave as on a kernel without futex_waitv.
   void forbid_futex_waitv() { watches_lives_.store(false, std::memory_order_relaxed); }
+  // Before start(): looks at what it is told of, and never for itself.
+  void forbid_looking() { looks_.store(false, std::memory_order_relaxed); }
 
  private:
   void run();
-  bool deliver(bool look_for_itself);
+  void note_told();
+  void look_at_all(bool for_itself);
+  bool deliver();
+  void unlist(LoopAgent& loop, AsyncWait& wait);
+  static void make_due(AsyncWait& wait);
+  static void forget_due(AsyncWait& wait);
   void sleep(uint32_t doorbell, int64_t look_again_ns);
 
   Region region_;
@@ -93,8 +112,12 @@ class Keeper {
   std::condition_variable claimed_;
   Status claim_ = Status::TimedOut;  // mutex_; TimedOut: not yet
   LoopAgent* loops_ = nullptr;       // mutex_
+  std::vector<AsyncWait*> waits_;    // mutex_; by ticket
+  uint64_t began_ = 0;               // mutex_
+  uint32_t told_seen_ = 0;           // the keeper's own: what it has read of told_count
   std::atomic<bool> watches_lives_{true};
   LapseWatch lapse_watch_;
+  std::atomic<bool> looks_{true};
   int64_t dying_ns_ =
       0;  // the keeper's own: how long until it looks at a dying process again; 0: none
 };

@@ -5,7 +5,15 @@
 
 namespace holdfast {
 
+bool LapseWatch::needs_a_look(Region& region, ObjectIndex index) {
+  const ObjectRecord* object = region.object(index);
+  // relaxed: if not seen now, then at the next look. A guard that is not free may be a dead one's, whom nobody follows.
+  return object != nullptr && (object->woken.load(std::memory_order_relaxed) != 0 ||
+                               object->guard.word.load(std::memory_order_relaxed) != 0);
+}
+
 int64_t LapseWatch::look(Region& region) {
+  last_ = kNone;
   ToldWatch& told = region.told_watch();
   if (!told.looking()) return kNeverLapses;
   int64_t next_ns = kNeverLapses;

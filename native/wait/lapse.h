@@ -25,8 +25,17 @@ class LapseWatch {
   // Passes on what has lapsed of what this process has told. Returns in how many ns to look again; kNeverLapses: not
   // before the keeper is rung.
   int64_t look(Region& region);
+  // At the next look: an object in which somebody of this process waits, whoever told somebody there.
+  void look_after(Region& region, ObjectIndex object) {
+    if (object == last_) return;  // 40,000 waits at one object are one note
+    last_ = object;
+    if (needs_a_look(region, object)) static_cast<void>(region.told_watch().note(object));
+  }
 
  private:
+  static bool needs_a_look(Region& region, ObjectIndex object);
+
+  ObjectIndex last_ = kNone;  // of look_after(); forgotten by look()
   // While wakes are frequent it keeps looking, so that nobody has to ring it for each.
   static constexpr int kIdleLooks = 8;
   int idle_looks_ = 0;

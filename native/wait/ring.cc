@@ -8,16 +8,29 @@ namespace holdfast {
 
 void Ring::note(Region& region, TicketRecord& ticket) {
   region_ = &region;
-  if (count_ == kRoom) {
-    all_ = true;
-    return;
-  }
   if (ticket.mode == WaitMode::Sync) {
-    due_[count_++] = {&ticket.state, false};
+    add({&ticket.state, false});
     return;
   }
   ProcessRecord* process = region.process_of(ticket.agent.load(std::memory_order_relaxed));
-  if (process != nullptr) due_[count_++] = {&process->doorbell, true};
+  if (process == nullptr) return;
+  // SYNC POINT: told. acq_rel, with the acquire of the keeper that reads the count: it sees the ticket's state.
+  const uint32_t number = process->told_count.fetch_add(1, std::memory_order_acq_rel);
+  HOLDFAST_POINT("wake.numbered");
+  process->told[number % kToldSlots].store(told_entry(number, region.index_of(ticket)),
+                                           std::memory_order_release);
+  add({&process->doorbell, true});
+}
+
+void Ring::add(const Due& due) {
+  for (size_t i = 0; i < count_; ++i) {
+    if (due_[i].word == due.word) return;
+  }
+  if (count_ == kRoom) {
+    all_ = true;
+  } else {
+    due_[count_++] = due;
+  }
 }
 
 void Ring::now() {
@@ -81,6 +94,8 @@ void ring_all_told_now(Region& region) {
     ProcessRecord* process = region.process(owner - 1);
     if (process == nullptr || rung[owner - 1]) continue;
     rung[owner - 1] = true;
+    // More than there are slots: it looks at all its waits.
+    process->told_count.fetch_add(kToldSlots + 1, std::memory_order_acq_rel);  // SYNC POINT: told
     ring_doorbell(*process);
   }
 }

@@ -12,7 +12,7 @@ namespace holdfast {
 class Ring {
  public:
   Ring() = default;
-  // Under the ticket's object's guard.
+  // Under the ticket's object's guard, after the ticket was told.
   void note(Region& region, TicketRecord& ticket);
   void now();
 
@@ -22,6 +22,7 @@ class Ring {
     bool doorbell;
   };
   static constexpr size_t kRoom = 16;
+  void add(const Due& due);
   void ring(const Due& due);
 
   Region* region_ = nullptr;
