@@ -35,6 +35,9 @@ inline void verify(const Round& round, Board& board) {
   CHECK_EQ(object.guard.word.load(), 0u);
   CHECK_EQ(object.queue_head, kNone);
   CHECK_EQ(object.queue_tail, kNone);
+  CHECK_EQ(object.woken.load(), 0u);
+  CHECK_EQ(object.passed, 0u);
+  CHECK_EQ(object.first_waiting, kNone);
   CHECK_EQ(object.tickets, 1u);
   for (ObjectIndex i = 0; i < Region::count(region.header().objects); ++i) {
     const ObjectRecord& other = *region.object(i);
@@ -241,11 +244,11 @@ inline constexpr const char* kOwnersDeaths[] = {"test.critical", "look.taken", "
                                                 "look.dequeued"};
 // What the reaper has to do after them: give back, choose the next one, wake who was told and not woken.
 inline constexpr const char* kFirstDeaths[] = {"test.critical", "look.taken", "wake.chosen",
-                                               "wake.ring",     "wake.freed", "handoff.granted"};
+                                               "wake.ring",     "wake.freed", "offer.freed",
+                                               "offer.chosen"};
 inline constexpr const char* kDeathsInsideTheGuard[] = {
-    "guard.entered",    "guard.leaving",     "leave.retracted", "look.taken",
-    "enqueue.numbered", "enqueue.published", "enqueue.linked",  "look.noted",
-    "cancel.unlinked",  "handoff.committed", "handoff.granted", "handoff.dequeued",
-    "wake.chosen",      "wake.freed"};
+    "guard.entered",     "guard.leaving",  "leave.retracted", "look.taken",      "enqueue.numbered",
+    "enqueue.published", "enqueue.linked", "look.noted",      "cancel.unlinked", "offer.chosen",
+    "offer.freed",       "wake.chosen",    "wake.freed"};
 
 }  // namespace crash

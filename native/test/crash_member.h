@@ -47,6 +47,7 @@ inline constexpr int64_t kSliceNs = 60'000'000;
 // objects are objects_crash_test.cc's.
 enum class Scene : uint8_t {
   Lock,      // on the way of one who acquires, cancels, releases
+  Pass,      // while a wake is passed on: needs one that was told and is stopped
   Reap,      // while the dead are reaped: needs one that died before
   Repair,    // while an object is repaired: needs one that died inside its guard
   Unlink,    // while an object is ended
@@ -68,19 +69,18 @@ inline constexpr Point kPoints[] = {
     {"leave.retracted", Scene::Lock, Owns::Either},
     {"look.taken", Scene::Lock, Owns::Yes},
     {"look.dequeued", Scene::Lock, Owns::Yes},
-    {"look.noted", Scene::Lock,
-     Owns::Either},  // who is queued may have been handed it after its death
+    {"look.noted", Scene::Lock, Owns::No},  // whatever it is told afterwards: it never came
     {"enqueue.numbered", Scene::Lock, Owns::No},
-    {"enqueue.published", Scene::Lock, Owns::Either},
-    {"enqueue.linked", Scene::Lock, Owns::Either},
+    {"enqueue.published", Scene::Lock, Owns::No},
+    {"enqueue.linked", Scene::Lock, Owns::No},
     {"cancel.unlinked", Scene::Lock, Owns::No},
-    {"handoff.committed", Scene::Lock, Owns::No},
-    {"handoff.granted", Scene::Lock, Owns::No},
-    {"handoff.dequeued", Scene::Lock, Owns::No},
+    {"offer.chosen", Scene::Lock, Owns::Yes},
+    {"offer.freed", Scene::Lock, Owns::No},
     {"wake.chosen", Scene::Lock, Owns::Yes},
     {"wake.freed", Scene::Lock, Owns::No},
-    {"wake.ring", Scene::Lock, Owns::No},
+    {"wake.ring", Scene::Lock, Owns::Either},  // its keeper rings too, for what it passes on
     {"wake.numbered", Scene::Lock, Owns::Either},
+    {"pass.marked", Scene::Pass, Owns::Either},
     {"reap.ended", Scene::Reap, Owns::Either},
     {"reap.begun", Scene::Reap, Owns::Either},
     {"reap.found", Scene::Reap, Owns::Either},
@@ -93,7 +93,7 @@ inline constexpr Point kPoints[] = {
     {"reap.agent-done", Scene::Reap, Owns::Either},
     {"reap.freed", Scene::Reap, Owns::Either},
     {"fix.chosen", Scene::Reap, Owns::Either},
-    {"repair.delivered", Scene::Repair, Owns::Either},
+    {"repair.dequeued", Scene::Repair, Owns::Either},
     {"unlink.marked", Scene::Unlink, Owns::No},
     {"ticket.claiming", Scene::Registry, Owns::No},
     {"ticket.claimed", Scene::Registry, Owns::No},
@@ -136,9 +136,9 @@ struct Round {
   std::vector<Arm> arms;
   unsigned members = 4;  // the last one waits as an event loop does
   int sections = 20;     // each completes so many
-  bool slices = false;  // sync waiters look for themselves: where a stopped one may have their wake
+  bool slices = false;   // sync waiters look for themselves: where who was to wake them is stopped
   bool forbid_waitv = false;  // and so do keepers
-  bool patient = false;       // no fair hand-overs and no cancelling
+  bool patient = false;       // no fair releases and no cancelling
   bool unlinks = false;
   bool arm_before_joining = false;
 
@@ -387,13 +387,14 @@ class Member {
     registry.unlink(seat_.object_index);
   }
 
-  // I4, I5, I7 of sync/lock_word.h hold at any moment, whoever died.
+  // I4, I5, I7, I8 of sync/lock_word.h hold at any moment, whoever died.
   void check_word() {
     const uint32_t word = seat_.object->word.load();
     const bool owned = lock_word::owner(word) != 0;
     if ((word & lock_word::kStarving) != 0 && !owned) fail("STARVING without an owner");
     if ((word & lock_word::kAbandoned) != 0 && owned) fail("ABANDONED with an owner");
     if (lock_word::is_unlinked(word) && owned) fail("UNLINKED with an owner");
+    if ((word & lock_word::kOffered) != 0 && owned) fail("OFFERED with an owner");
   }
 
   // Mostly short; sometimes long enough that others starve, or with the processor given away.

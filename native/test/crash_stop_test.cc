@@ -46,10 +46,10 @@ TEST(who_was_to_wake_a_waiter_is_stopped) {
 namespace {
 
 // 0 holds the lock; `stopped` waits for it and is stopped; then 0 goes on as `then` says, the
-// others run their sections to the end, and only then the stopped one is let go.
+// others run their sections to the end, and only then the stopped one is let go. Returns how many died.
 template <typename Then>
-void run_with_a_stopped_waiter(Round& round, unsigned stopped, int least, int most, Then then) {
-  round.slices = round.patient = true;  // a lock handed to who is stopped stays there
+unsigned run_with_a_stopped_waiter(const Round& round, unsigned stopped, int least, int most,
+                                   Then then) {
   processes::Shared<Board> board;
   processes::Gate gate;
   processes::Signal queued;
@@ -65,7 +65,9 @@ void run_with_a_stopped_waiter(Round& round, unsigned stopped, int least, int mo
       self.arm();
       if (number == 0) {
         self.say("wait for the waiter");
-        while (self.seat().object->queue_head == kNone) ::sched_yield();
+        // And not inside of the guard, where nobody may be stopped for long.
+        const ObjectRecord& object = *self.seat().object;
+        while (object.queue_head == kNone || object.guard.word.load() != 0) ::sched_yield();
         queued.raise();
         others_go.await();
         then(self);
@@ -85,20 +87,71 @@ void run_with_a_stopped_waiter(Round& round, unsigned stopped, int least, int mo
   ::kill(crew.pid(stopped), SIGCONT);
   crew.join_one(stopped);
   inspect(round, *board, crew, least, most);
+  return crew.deaths();
 }
 
 }  // namespace
 
-TEST(a_waiter_is_stopped_and_then_woken) {
+// Whoever told it passes the wake, or the offer, on to one that runs. Nobody looks for itself here.
+TEST(a_waiter_is_stopped_and_then_told) {
   const Place place;
-  for (unsigned stopped = 1; stopped < 4 && !some_hung; ++stopped) {
-    Round round;
-    round.name_space = place.name();
-    round.seed = next_seed();
-    run_with_a_stopped_waiter(round, stopped, 0, 0, [](Member& holder) {
-      holder.section(false);
-      CHECK_EQ(lock::release(holder.region(), holder.seat(), lock::Release::Plain), Status::Ok);
-    });
+  for (const lock::Release how : {lock::Release::Plain, lock::Release::Fair}) {
+    for (unsigned stopped = 1; stopped < 4 && !some_hung; ++stopped) {
+      Round round;
+      round.name_space = place.name();
+      round.seed = next_seed();
+      static_cast<void>(run_with_a_stopped_waiter(round, stopped, 0, 0, [=](Member& holder) {
+        holder.section(false);
+        CHECK_EQ(lock::release(holder.region(), holder.seat(), how), Status::Ok);
+      }));
+    }
+  }
+}
+
+// And whoever told it is dead: who waits looks for itself.
+TEST(a_waiter_is_stopped_and_who_told_it_dies) {
+  const Place place;
+  for (const char* point : {"wake.freed", "offer.freed", "wake.ring"}) {
+    for (unsigned stopped = 1; stopped < 4 && !some_hung; ++stopped) {
+      Round round;
+      round.name_space = place.name();
+      round.seed = next_seed();
+      round.slices = true;
+      round.arms = {{0, point}};
+      const bool fair = point[0] == 'o' || stopped == 2;
+      const int most = point[5] == 'r' ? 1 : 0;  // its keeper rings as well, later on
+      const auto dies = [=](Member& holder) {
+        holder.section(false);
+        static_cast<void>(lock::release(holder.region(), holder.seat(),
+                                        fair ? lock::Release::Fair : lock::Release::Plain));
+      };
+      const unsigned deaths = run_with_a_stopped_waiter(round, stopped, 0, most, dies);
+      CHECK(some_hung || deaths == 1);
+    }
+  }
+}
+
+// Who passes the wake on dies at it; in its process somebody may be the owner by then.
+TEST(a_waiter_is_stopped_and_who_passes_its_wake_on_dies) {
+  for (const Point& point : kPoints) {
+    if (point.scene != Scene::Pass) continue;
+    unsigned fired = 0;
+    for (unsigned i = 0; i < 30 && fired < rounds(6) && !some_hung; ++i) {
+      const Place place;
+      Round round;
+      round.name_space = place.name();
+      round.seed = next_seed();
+      round.slices = true;
+      const unsigned stopped = 1 + i % 3;
+      round.arms = {{0, point.name}, {1 + (i + 1) % 3, point.name}};
+      fired += run_with_a_stopped_waiter(round, stopped, 0, 2, [=](Member& holder) {
+        holder.section(false);
+        CHECK_EQ(lock::release(holder.region(), holder.seat(),
+                               i % 2 == 0 ? lock::Release::Fair : lock::Release::Plain),
+                 Status::Ok);
+      });
+    }
+    if (!some_hung && !CHECK(fired > 0)) std::fprintf(stderr, "  %s did not fire\n", point.name);
   }
 }
 
@@ -109,20 +162,18 @@ TEST(a_keeper_is_stopped_and_then_a_holder_dies) {
     Round round;
     round.name_space = place.name();
     round.seed = next_seed();
+    round.slices = true;
     round.arms = {{0, "test.critical"}};
-    run_with_a_stopped_waiter(round, stopped, 1, 1, [](Member& holder) { holder.section(false); });
+    static_cast<void>(run_with_a_stopped_waiter(round, stopped, 1, 1,
+                                                [](Member& holder) { holder.section(false); }));
   }
 }
 
-// 1 was woken and gives up; meanwhile 0 leaves by the fast path, trusting that 1 will look; 2 waits behind.
-TEST(who_was_woken_gives_up_while_the_lock_is_left) {
-  if (some_hung) return;
-  const Place place;
-  Round round;
-  round.name_space = place.name();
-  round.seed = next_seed();
-  round.members = 3;
-  round.arms = {{1, "cancel.unlinked", 1, FaultAction::Stop}};
+namespace {
+
+// 1 was woken and gives up; meanwhile 0 leaves by the fast path, trusting that 1 will look; 2 waits behind. False where
+// it came otherwise, since 1 was too slow and its wake was passed on.
+bool run_give_up_while_the_lock_is_left(const Round& round) {
   processes::Shared<Board> board;
   processes::Gate gate;
   processes::Rest rest;
@@ -139,45 +190,64 @@ TEST(who_was_woken_gives_up_while_the_lock_is_left) {
       if (!joined) return;
       Region& region = self.region();
       Seat& seat = self.seat();
-      switch (number) {
-        case 0:
-          self.say("wait for two waiters");
-          while (seat.object->next_seq < 3) ::sched_yield();
-          CHECK_EQ(lock::release(region, seat, lock::Release::Plain), Status::Ok);
-          CHECK(self.fast_acquire());
-          told.raise();
-          stopped.await();
-          CHECK(self.fast_release());
-          told.raise();
-          break;
-        case 1:
-          self.say("give up");
-          CHECK_EQ(lock::look(region, seat, WaitMode::Async), Outcome::Pending);
-          first_queued.raise();
-          told.await();
-          CHECK_EQ(static_cast<TicketState>(seat.ticket->state.load()), TicketState::Woken);
-          self.arm();
-          CHECK_EQ(lock::last_look(region, seat), Outcome::Cancelled);
-          break;
-        default:
-          self.say("wait behind");
-          first_queued.await();
-          CHECK_EQ(lock::acquire_sync(region, seat, {Deadline::never(), Deadline::never(), false}),
-                   Outcome::Taken);
-          self.section(false);
-          self.release();
+      if (number == 0) {
+        self.say("wait for two waiters");
+        while (seat.object->next_seq < 3) ::sched_yield();
+        CHECK_EQ(lock::release(region, seat, lock::Release::Plain), Status::Ok);
+        const bool owns = self.fast_acquire();
+        told.raise();
+        stopped.await();
+        const bool trusts = owns && self.fast_release();
+        board->go.store(trusts);
+        told.raise();
+        if (owns && !trusts) self.release();
+      } else if (number == 1) {
+        self.say("give up");
+        CHECK_EQ(lock::look(region, seat, WaitMode::Async), Outcome::Pending);
+        first_queued.raise();
+        told.await();
+        self.arm();
+        if (lock::last_look(region, seat) == Outcome::Taken) self.release();
+      } else {
+        self.say("wait behind");
+        first_queued.await();
+        CHECK_EQ(lock::acquire_sync(region, seat, {Deadline::never(), Deadline::never(), false}),
+                 Outcome::Taken);
+        self.section(false);
+        self.release();
       }
       rest.rest();
     });
   }
   gate.open_for(round.members);
-  CHECK(crew.stops(1));
+  const bool in_between = crew.stops(1);
   stopped.raise();
   told.await();
-  ::kill(crew.pid(1), SIGCONT);
+  if (in_between) ::kill(crew.pid(1), SIGCONT);
   rest.end_when_nobody_works(round.members);
-  crew.join();
+  if (in_between) {
+    crew.join();
+  } else {
+    crew.join_all_but(1);
+  }
   inspect(round, *board, crew, 0, 0);
+  return in_between && board->go.load();
+}
+
+}  // namespace
+
+TEST(who_was_woken_gives_up_while_the_lock_is_left) {
+  bool trusted = false;
+  for (int i = 0; i < 20 && !trusted && !some_hung; ++i) {
+    const Place place;
+    Round round;
+    round.name_space = place.name();
+    round.seed = next_seed();
+    round.members = 3;
+    round.arms = {{1, "cancel.unlinked", 1, FaultAction::Stop}};
+    trusted = run_give_up_while_the_lock_is_left(round);
+  }
+  CHECK(some_hung || trusted);
 }
 
 // A process is dead when its last thread is gone: another one may be in the middle of what the lock protects,
