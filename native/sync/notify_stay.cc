@@ -65,6 +65,7 @@ void NotifyStay::hand_on(const TicketRecord& dead) {
   other->units = dead.units;
   other->starved = 0;
   wake(*other, monotonic_ns());
+  HOLDFAST_POINT("notify.told");
 }
 
 void NotifyStay::pass_on(int64_t* next_ns) {

@@ -167,13 +167,26 @@ struct Waiters {
                Outcome::Pending);
     }
   }
+  // Agents of their own: what one does not come for goes on to another agent only.
+  void queue_apart(Actor& actor, int count, uint32_t role = 0, uint32_t units = 1) {
+    const ObjectRecord& object = *actor.party.home.object;
+    for (int i = 0; i < count; ++i) {
+      parties.push_back(join(actor.region(), "object", object.kind, object.parameters));
+      CHECK_EQ(attempt(actor.region(), wants(parties.back(), role, units, OrElse::Queue)),
+               Outcome::Pending);
+    }
+  }
   Outcome look(Actor& actor, size_t which) {
     return attempt(actor.region(), wants(parties[which], 0, 0, OrElse::Queue));
   }
   void close(Actor& actor) {
+    const auto close_seat = [&](Seat& seat) {
+      retire_seat(actor.region(), seat);
+      Registry(actor.region()).close(seat.agent, seat.ticket_index);
+    };
     for (Party& party : parties) {
-      retire_seat(actor.region(), party.waiter);
-      Registry(actor.region()).close(party.waiter.agent, party.waiter.ticket_index);
+      close_seat(party.waiter);
+      if (party.home.ticket != actor.party.home.ticket) close_seat(party.home);
     }
     parties.clear();
   }
@@ -269,11 +282,19 @@ TEST(semaphore_owned__a_death_between_any_two_steps__permits_are_exact) {
                "pass.marked", [](Actor& a) { CHECK_EQ(a.act(Action::Release, 1), kOk); },
                [](Actor& a) { a.pass_on_long_afterwards(); }),
            two_take});
-  run_cut({Kind::Semaphore, three, "semaphore.told", 1, take_all, two_wait,
+  const Step two_agents_wait = [](Actor& a) { waiters.queue_apart(a, 2); };
+  const Step two_agents_take = [](Actor& a) {
+    for (size_t i = 0; i < 2; ++i) {
+      CHECK_EQ(waiters.look(a, i), Outcome::Taken);
+      CHECK_EQ(act(a.region(), waiters.parties[i].home, nullptr, Action::Release, 1), kOk);
+    }
+    waiters.close(a);
+  };
+  run_cut({Kind::Semaphore, three, "semaphore.told", 1, take_all, two_agents_wait,
            at_last(
                "semaphore.told", [](Actor& a) { CHECK_EQ(a.act(Action::Release, 1), kOk); },
                [](Actor& a) { a.pass_on_long_afterwards(); }),
-           two_take});
+           two_agents_take});
   // Who gives up, at the head of smaller ones.
   for (const char* point : {"leave.retracted", "semaphore.told"}) {
     run_cut({Kind::Semaphore, three, point, 1,
@@ -412,10 +433,10 @@ TEST(notification__a_death_between_any_two_steps__it_is_passed_on) {
   static Waiters waiters;
   const Step wait = [](Actor& a) { CHECK_EQ(a.queue(), Outcome::Pending); };
   const Step look = [](Actor& a) { static_cast<void>(a.queue()); };
-  const Step two_wait = [](Actor& a) { waiters.queue(a, 2); };
+  const Step two_wait = [](Actor& a) { waiters.queue_apart(a, 2); };
   const Step notify = [](Actor& a) { static_cast<void>(a.notify(1)); };
   const Step two_wait_and_notify = [](Actor& a) {
-    waiters.queue(a, 2);
+    waiters.queue_apart(a, 2);
     CHECK_EQ(a.notify(1), 1);  // the victim
   };
   const auto take_note = [](Actor& a, size_t which) {
