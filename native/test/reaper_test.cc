@@ -279,12 +279,12 @@ TEST(a_reaper_gives_nothing_to_the_dead_one_itself) {
   Party behind = at_semaphore(lives.region(), lives.claim_agent());
   CHECK_EQ(attempt(lives.region(), behind.wants(OrElse::Queue)), Outcome::Pending);
   dies.die();
-  // Who reaps is stopped when it has told somebody of the permit for the first time.
+  // Who reaps is stopped when it tells somebody for the first time.
   processes::Signal go;
   Child reaper([&] {
     Region region;
     join(region, name_space);
-    arm_fault("semaphore.told", FaultAction::Stop);
+    arm_fault("wake.numbered", FaultAction::Stop);
     fixture::reap_all(region);
   });
   CHECK(reaper.stopped());
