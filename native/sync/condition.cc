@@ -71,7 +71,9 @@ void reap(Region& region, const Dead& dead) {
   if (!is_due(region, dead)) return;
   const TicketState state = state_of(*seat.ticket);
   // First the next one, then its own: who dies in between wakes one too many, which a waiter must bear anyway.
-  if (state == TicketState::Woken || state == TicketState::Granted) stay.notify(kWaits, 1);
+  if (state == TicketState::Woken || state == TicketState::Granted) {
+    stay.pass_on_from(*seat.ticket);
+  }
   HOLDFAST_POINT("condition.passed-on");
   stay.leave_queue(seat);
   stay.retire(seat);

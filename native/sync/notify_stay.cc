@@ -51,6 +51,23 @@ TicketRecord* NotifyStay::another_for(const TicketRecord& notified) {
   return other;
 }
 
+TicketRecord* NotifyStay::passed_one_for(const TicketRecord& notified) const {
+  return queue.find([&](const TicketRecord& ticket) {
+    return state_of(ticket) == TicketState::Passed && ticket.role == notified.role &&
+           waited_already(ticket, notified.units);
+  });
+}
+
+void NotifyStay::pass_on_from(const TicketRecord& dead) {
+  TicketRecord* other = another_for(dead);
+  if (other == nullptr) other = passed_one_for(dead);
+  if (other == nullptr) return;
+  other->units = dead.units;
+  other->starved = 0;
+  wake(*other, monotonic_ns());
+  HOLDFAST_POINT("notify.told");
+}
+
 void NotifyStay::pass_on(int64_t* next_ns) {
   const int64_t now = monotonic_ns();
   uint32_t left = woken();

@@ -29,6 +29,8 @@ class NotifyStay : public Stay {
   // Notifies at most `count` of those who wait in this role, in their order; who is Passed does not run, and comes after
   // all others. Returns how many.
   int32_t notify(uint32_t role, uint32_t count);
+  // The ticket's agent is dead, and has not used its notification: another of those who waited has it as well.
+  void pass_on_from(const TicketRecord& dead);
   // Notifications that were not taken note of in time go on.
   void pass_on(int64_t* next_ns);
   // Whether the ticket has a notification. One that has gone on while its agent did not run is taken back from who has
@@ -38,6 +40,7 @@ class NotifyStay : public Stay {
  private:
   bool has_notification(TicketRecord& ticket);
   [[nodiscard]] TicketRecord* another_for(const TicketRecord& notified);
+  [[nodiscard]] TicketRecord* passed_one_for(const TicketRecord& notified) const;
 };
 
 }  // namespace holdfast

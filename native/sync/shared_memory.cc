@@ -90,7 +90,7 @@ void reap(Region& region, const Dead& dead) {
   if (!is_due(region, dead)) return;
   const bool unused = state_of(*seat.ticket) == TicketState::Woken;
   // First the next one, then its own: who dies in between wakes one too many, which waiters must bear anyway.
-  if (unused) stay.notify(seat.ticket->role, 1);
+  if (unused) stay.pass_on_from(*seat.ticket);
   HOLDFAST_POINT("memory.passed-on");
   stay.leave_queue(seat);
   stay.retire(seat);

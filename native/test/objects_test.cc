@@ -885,6 +885,30 @@ TEST(notification__goes_on_to_whoever_looks_for_itself) {
   }
 }
 
+TEST(notification__of_a_dead_one__goes_only_to_who_waited_when_it_was_made) {
+  for (const bool came : {false, true}) {
+    Scene s(Kind::Condition, 4);
+    CHECK_EQ(s.queue(1), Outcome::Pending);
+    CHECK_EQ(s.act(4, Action::Notify, 1), 1);
+    CHECK_EQ(s.queue(2), Outcome::Pending);
+    if (came) CHECK_EQ(s.queue(1), Outcome::Taken);
+    s.reap(1);
+    IS(s, "2w");
+  }
+}
+
+TEST(notification__of_a_dead_one__goes_back_to_who_has_passed_it_on) {
+  Scene s(Kind::Condition, 4);
+  CHECK_EQ(s.queue(1), Outcome::Pending);
+  CHECK_EQ(s.queue(2), Outcome::Pending);
+  CHECK_EQ(s.act(4, Action::Notify, 1), 1);
+  s.pass_by(1);
+  CHECK_EQ(s.queue(3), Outcome::Pending);
+  IS(s, "1p 2k 3w");
+  s.reap(2);
+  IS(s, "1k 3w");
+}
+
 // One too many where who passes it on dies, and never one too few.
 TEST(notification__cut_short_while_it_goes_on_or_is_taken_back__is_doubled_at_most) {
   Scene s(Kind::Condition, 4);
@@ -1762,6 +1786,15 @@ TEST(memory__notified_one_dies__the_next_of_the_element_is_notified) {
   IS(s, "2w 3k");
   s.withdraw(2);
   IS(s, "3k");
+}
+
+TEST(memory__notified_one_dies__who_came_later_is_not_notified) {
+  Scene s(Kind::SharedValue, 4, kElements);
+  CHECK_EQ(s.queue(1, 0), Outcome::Pending);
+  CHECK_EQ(s.notify(4, 0, 1), 1);
+  CHECK_EQ(s.queue(2, 0), Outcome::Pending);
+  s.reap(1);
+  IS(s, "2w");
 }
 
 TEST(memory__unlinked__who_was_notified_still_hears_of_it) {
