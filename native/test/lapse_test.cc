@@ -30,6 +30,106 @@ constexpr ObjectIndex kSamePlace[] = {7, 7 + 64, 7 + 128, 7 + 192, 7 + 256};
 
 }  // namespace
 
+// ---- A keeper. First of all: these fork, and later on a thread is about ----
+
+namespace {
+
+// The first in line never comes; the second one sleeps without an end. Only the keeper of the process that told the
+// first one can wake it.
+void keeper_passes_on(Kind kind, Parameters parameters, uint32_t role,
+                      const std::function<void(Region&, Party&)>& hold,
+                      const std::function<void(Region&, Party&)>& tell) {
+  const fixture::NameSpace place;
+  auto& keeper = *new Keeper;  // NOLINT: its thread outlives every scope
+  std::string detail;
+  REQUIRE(keeper.start(place.name(), 0600, &detail) == Status::Ok);
+  Region& region = keeper.region();
+  uint64_t memory = 0;
+  const auto wants = [&](Party& party) {
+    Attempt wanted = party.wants(role, 1, OrElse::Queue);
+    wanted.element = {reinterpret_cast<std::byte*>(&memory), sizeof memory, 0};
+    return wanted;
+  };
+  Party holder = join(region, "x", kind, parameters);
+  Party never_comes = join(region, "x", kind, parameters);
+  Party second = join(region, "x", kind, parameters);
+  hold(region, holder);
+  CHECK_EQ(attempt(region, wants(never_comes)), Outcome::Pending);
+  std::thread sleeper([&] {
+    CHECK_EQ(attempt_sync(region, wants(second), Deadline::never(), Deadline::never()),
+             Outcome::Taken);
+  });
+  while (state_of(*second.waiter.ticket) != TicketState::Waiting) std::this_thread::yield();
+  tell(region, holder);
+  sleeper.join();
+  CHECK_EQ(state_of(*never_comes.waiter.ticket), TicketState::Passed);
+}
+
+}  // namespace
+
+TEST_IN_A_PROCESS(keeper__passes_on_permits) {
+  keeper_passes_on(
+      Kind::Semaphore, {1, 1}, 0,
+      [](Region& region, Party& party) {
+        CHECK_EQ(attempt(region, party.wants(0, 1, OrElse::Leave)), Outcome::Taken);
+      },
+      [](Region& region, Party& party) {
+        CHECK_EQ(semaphore::release(region, party.home, 1), Status::Ok);
+      });
+}
+
+TEST_IN_A_PROCESS(keeper__passes_on_a_side) {
+  keeper_passes_on(
+      Kind::RWLock, {}, kWrite,
+      [](Region& region, Party& party) {
+        CHECK_EQ(attempt(region, party.wants(kWrite, 1, OrElse::Leave)), Outcome::Taken);
+      },
+      [](Region& region, Party& party) {
+        CHECK_EQ(rwlock::release(region, party.home, kWrite), Status::Ok);
+      });
+}
+
+TEST_IN_A_PROCESS(keeper__passes_on_a_notification) {
+  keeper_passes_on(
+      Kind::Condition, {}, 0, [](Region&, Party&) {},
+      [](Region& region, Party& party) { CHECK_EQ(condition::notify(region, party.home, 1), 1); });
+}
+
+TEST_IN_A_PROCESS(keeper__passes_on_a_notification_of_memory) {
+  keeper_passes_on(
+      Kind::SharedValue, {7, 1}, 0, [](Region&, Party&) {},
+      [](Region& region, Party& party) {
+        CHECK_EQ(shared_memory::notify(region, party.home, 0, 1), 1);
+      });
+}
+
+TEST_IN_A_PROCESS(keeper__passes_on_a_lock_and_an_offer) {
+  const fixture::NameSpace place;
+  auto& keeper = *new Keeper;  // NOLINT: its thread outlives every scope
+  std::string detail;
+  REQUIRE(keeper.start(place.name(), 0600, &detail) == Status::Ok);
+  Region& region = keeper.region();
+  for (const lock::Release how : {lock::Release::Plain, lock::Release::Fair}) {
+    const std::string name = how == lock::Release::Fair ? "fair" : "plain";
+    const auto seat = [&] { return fixture::seat_at(region, fixture::claim_agent(region), name); };
+    Seat holder = seat();
+    Seat never_comes = seat();
+    Seat second = seat();
+    CHECK_EQ(lock::try_acquire(region, holder), Outcome::Taken);
+    CHECK_EQ(lock::look(region, never_comes, WaitMode::Async), Outcome::Pending);
+    std::thread sleeper([&] {
+      CHECK_EQ(lock::acquire_sync(region, second, {Deadline::never(), Deadline::never()}),
+               Outcome::Taken);
+    });
+    while (state_of(*second.ticket) != TicketState::Waiting) std::this_thread::yield();
+    CHECK_EQ(lock::release(region, holder, how), Status::Ok);
+    sleeper.join();
+    CHECK_EQ(state_of(*never_comes.ticket), TicketState::Passed);
+    CHECK_EQ(lock::release(region, second, lock::Release::Plain), Status::Ok);
+    CHECK_EQ(lock::look(region, never_comes, WaitMode::Async), Outcome::Taken);
+  }
+}
+
 // ---- ToldWatch ----
 
 TEST(told_watch__each_object_is_taken_once) {
@@ -208,104 +308,4 @@ TEST(lapse_watch__more_objects_than_it_remembers__looks_at_all) {
   const stopped_clock::Stop stop(s.now());
   CHECK_EQ(watch.look(region()), kLapseNs);
   IS(s, "2p");
-}
-
-// ---- A keeper ----
-
-namespace {
-
-// The first in line never comes; the second one sleeps without an end. Only the keeper of the process that told the
-// first one can wake it.
-void keeper_passes_on(Kind kind, Parameters parameters, uint32_t role,
-                      const std::function<void(Region&, Party&)>& hold,
-                      const std::function<void(Region&, Party&)>& tell) {
-  const fixture::NameSpace place;
-  auto& keeper = *new Keeper;  // NOLINT: its thread outlives every scope
-  std::string detail;
-  REQUIRE(keeper.start(place.name(), 0600, &detail) == Status::Ok);
-  Region& region = keeper.region();
-  uint64_t memory = 0;
-  const auto wants = [&](Party& party) {
-    Attempt wanted = party.wants(role, 1, OrElse::Queue);
-    wanted.element = {reinterpret_cast<std::byte*>(&memory), sizeof memory, 0};
-    return wanted;
-  };
-  Party holder = join(region, "x", kind, parameters);
-  Party never_comes = join(region, "x", kind, parameters);
-  Party second = join(region, "x", kind, parameters);
-  hold(region, holder);
-  CHECK_EQ(attempt(region, wants(never_comes)), Outcome::Pending);
-  std::thread sleeper([&] {
-    CHECK_EQ(attempt_sync(region, wants(second), Deadline::never(), Deadline::never()),
-             Outcome::Taken);
-  });
-  while (state_of(*second.waiter.ticket) != TicketState::Waiting) std::this_thread::yield();
-  tell(region, holder);
-  sleeper.join();
-  CHECK_EQ(state_of(*never_comes.waiter.ticket), TicketState::Passed);
-}
-
-}  // namespace
-
-TEST_IN_A_PROCESS(keeper__passes_on_permits) {
-  keeper_passes_on(
-      Kind::Semaphore, {1, 1}, 0,
-      [](Region& region, Party& party) {
-        CHECK_EQ(attempt(region, party.wants(0, 1, OrElse::Leave)), Outcome::Taken);
-      },
-      [](Region& region, Party& party) {
-        CHECK_EQ(semaphore::release(region, party.home, 1), Status::Ok);
-      });
-}
-
-TEST_IN_A_PROCESS(keeper__passes_on_a_side) {
-  keeper_passes_on(
-      Kind::RWLock, {}, kWrite,
-      [](Region& region, Party& party) {
-        CHECK_EQ(attempt(region, party.wants(kWrite, 1, OrElse::Leave)), Outcome::Taken);
-      },
-      [](Region& region, Party& party) {
-        CHECK_EQ(rwlock::release(region, party.home, kWrite), Status::Ok);
-      });
-}
-
-TEST_IN_A_PROCESS(keeper__passes_on_a_notification) {
-  keeper_passes_on(
-      Kind::Condition, {}, 0, [](Region&, Party&) {},
-      [](Region& region, Party& party) { CHECK_EQ(condition::notify(region, party.home, 1), 1); });
-}
-
-TEST_IN_A_PROCESS(keeper__passes_on_a_notification_of_memory) {
-  keeper_passes_on(
-      Kind::SharedValue, {7, 1}, 0, [](Region&, Party&) {},
-      [](Region& region, Party& party) {
-        CHECK_EQ(shared_memory::notify(region, party.home, 0, 1), 1);
-      });
-}
-
-TEST_IN_A_PROCESS(keeper__passes_on_a_lock_and_an_offer) {
-  const fixture::NameSpace place;
-  auto& keeper = *new Keeper;  // NOLINT: its thread outlives every scope
-  std::string detail;
-  REQUIRE(keeper.start(place.name(), 0600, &detail) == Status::Ok);
-  Region& region = keeper.region();
-  for (const lock::Release how : {lock::Release::Plain, lock::Release::Fair}) {
-    const std::string name = how == lock::Release::Fair ? "fair" : "plain";
-    const auto seat = [&] { return fixture::seat_at(region, fixture::claim_agent(region), name); };
-    Seat holder = seat();
-    Seat never_comes = seat();
-    Seat second = seat();
-    CHECK_EQ(lock::try_acquire(region, holder), Outcome::Taken);
-    CHECK_EQ(lock::look(region, never_comes, WaitMode::Async), Outcome::Pending);
-    std::thread sleeper([&] {
-      CHECK_EQ(lock::acquire_sync(region, second, {Deadline::never(), Deadline::never()}),
-               Outcome::Taken);
-    });
-    while (state_of(*second.ticket) != TicketState::Waiting) std::this_thread::yield();
-    CHECK_EQ(lock::release(region, holder, how), Status::Ok);
-    sleeper.join();
-    CHECK_EQ(state_of(*never_comes.ticket), TicketState::Passed);
-    CHECK_EQ(lock::release(region, second, lock::Release::Plain), Status::Ok);
-    CHECK_EQ(lock::look(region, never_comes, WaitMode::Async), Outcome::Taken);
-  }
 }

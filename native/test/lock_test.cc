@@ -963,6 +963,17 @@ TEST(offer__lapsed__nobody_else__the_lock_is_anybodys) {
   IS(s, "2");
 }
 
+// A ticket of another object, as one that was scribbled on or used again: it never comes.
+TEST(offer__to_a_ticket_of_another_lock__does_not_stand) {
+  Scene s(3);
+  Scene other(2);
+  line_up_and_offer(s, 3);
+  line_up_and_wake(other, 2);
+  s.object().lock.offered = other.seat(2).ticket_index;
+  CHECK_EQ(s.last_look(3), Outcome::Cancelled);
+  IS(s, "- WK: 2k");
+}
+
 // ---- pass ----
 
 TEST(pass__not_before_its_time__says_when) {
