@@ -85,15 +85,15 @@ class LockStay : public Stay {
   }
 
   // pass: who was told too long ago keeps its place, and the next one is told. True: that has changed something.
-  bool pass_on(int64_t* next_ns) {
-    if (!lapse(monotonic_ns(), next_ns)) return false;
+  bool pass_on(int64_t* next_ns, int64_t at_least_ns = 0) {
+    if (!lapse(monotonic_ns(), next_ns, at_least_ns)) return false;
     restore_flags();
     fix();
     return true;
   }
   bool pass_on() {
     int64_t next_ns = 0;
-    return any_woken() && pass_on(&next_ns);
+    return any_woken() && pass_on(&next_ns, kLongLapsedNs);
   }
 
   std::atomic<uint32_t>& word;

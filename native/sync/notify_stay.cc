@@ -68,7 +68,7 @@ void NotifyStay::hand_on(const TicketRecord& dead) {
   HOLDFAST_POINT("notify.told");
 }
 
-void NotifyStay::pass_on(int64_t* next_ns) {
+void NotifyStay::pass_on(int64_t* next_ns, int64_t at_least_ns) {
   const int64_t now = monotonic_ns();
   uint32_t left = woken();
   *next_ns = kNeverLapses;
@@ -76,7 +76,7 @@ void NotifyStay::pass_on(int64_t* next_ns) {
     if (left == 0) return false;
     if (state_of(ticket) != TicketState::Woken) return true;
     --left;
-    const int64_t patience = kLapseNs << std::min(ticket.starved, kMaxHops);
+    const int64_t patience = std::max(kLapseNs << std::min(ticket.starved, kMaxHops), at_least_ns);
     const int64_t age = now - ticket.told_ns;
     int64_t due_ns = patience - age;
     if (age < 0 || due_ns <= 0) {
@@ -100,7 +100,7 @@ bool NotifyStay::is_notified(TicketRecord& ticket) {
   // Whoever looks passes on what has lapsed: the process that told it, whose keeper would, may be gone.
   if (!any_woken() || !WaitQueue::is_queued(ticket)) return false;
   int64_t next_ns = 0;
-  pass_on(&next_ns);
+  pass_on(&next_ns, kLongLapsedNs);
   return has_notification(ticket);
 }
 

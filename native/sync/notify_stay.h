@@ -32,7 +32,7 @@ class NotifyStay : public Stay {
   // The ticket's agent has died: its notification goes on to another that waited already, if there is any.
   void hand_on(const TicketRecord& dead);
   // Notifications that were not taken note of in time go on.
-  void pass_on(int64_t* next_ns);
+  void pass_on(int64_t* next_ns, int64_t at_least_ns = 0);
   // Whether the ticket has a notification. One that has gone on while its agent did not run is taken back from who has
   // it now and has not come either; one that another was told of too long ago goes on.
   bool is_notified(TicketRecord& ticket);

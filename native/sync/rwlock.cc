@@ -98,14 +98,14 @@ class RWLockStay : public Stay {
   }
 
   // Who was told too long ago keeps its place, and others are told. True: that has changed something.
-  bool pass_on(int64_t* next_ns) {
-    if (!lapse(monotonic_ns(), next_ns)) return false;
+  bool pass_on(int64_t* next_ns, int64_t at_least_ns = 0) {
+    if (!lapse(monotonic_ns(), next_ns, at_least_ns)) return false;
     tell_next();
     return true;
   }
   bool pass_on() {
     int64_t next_ns = 0;
-    return any_woken() && pass_on(&next_ns);
+    return any_woken() && pass_on(&next_ns, kLongLapsedNs);
   }
 
  private:

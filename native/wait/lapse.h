@@ -4,8 +4,8 @@
 // Else its ticket is Passed, keeps its place, and the next one is told (pass_on() of sync/attempt.h). That is done by
 //   - the keeper of the process that told it, which looks again after kLapseNs: it is blocked by no loop, and its
 //     process ran when it told;
-//   - whoever looks at the object for itself, as sync waiters and keepers with waits do some times a second: for
-//     where the teller was stopped or killed after it told.
+//   - whoever looks at the object for itself, as sync waiters and keepers with waits do some times a second, after
+//     kLongLapsedNs: for where the teller was stopped or killed after it told.
 //
 // who does not run               what happens
 // ----------------------------   ---------------------------------------------------------------------------
@@ -34,11 +34,18 @@ class LapseWatch {
 
  private:
   static bool needs_a_look(Region& region, ObjectIndex object);
+  [[nodiscard]] bool was_woken_late();
+  int64_t pass_on_all(Region& region);
 
   ObjectIndex last_ = kNone;  // of look_after(); forgotten by look()
   // While wakes are frequent it keeps looking, so that nobody has to ring it for each.
   static constexpr int kIdleLooks = 8;
+  // Where this keeper itself is woken late, the machine is busy, and so may those be who were told: they are given a few
+  // looks more.
+  static constexpr int kLateLooks = 4;
   int idle_looks_ = 0;
+  int late_looks_ = 0;
+  int64_t due_ns_ = 0;  // when it wanted to look again; 0: not before it is rung
 };
 
 }  // namespace holdfast

@@ -84,7 +84,7 @@ TicketRecord* Stay::next_to_tell() {
   }
 }
 
-bool Stay::lapse(int64_t now_ns, int64_t* next_ns) {
+bool Stay::lapse(int64_t now_ns, int64_t* next_ns, int64_t at_least_ns) {
   uint32_t left = woken();
   bool any = false;
   AgentSlot passed[kAgentsAtOnce];  // those whose other waits are Passed too by now
@@ -95,7 +95,7 @@ bool Stay::lapse(int64_t now_ns, int64_t* next_ns) {
     if (state_of(ticket) != TicketState::Woken) return true;
     --left;
     const int64_t age = now_ns - ticket.told_ns;
-    const int64_t patience = patience_ns(ticket);
+    const int64_t patience = std::max(patience_ns(ticket), at_least_ns);
     // Negative: told by a process whose clock is ahead, in a time namespace of its own.
     if (age >= 0 && age < patience) {
       if (patience - age < *next_ns) *next_ns = patience - age;

@@ -31,6 +31,8 @@ inline constexpr uint16_t kMaxDoublings = 3;
 inline int64_t patience_ns(const TicketRecord& ticket) {
   return kLapseNs << (ticket.lapses < kMaxDoublings ? ticket.lapses : kMaxDoublings);
 }
+// Who looks for itself passes on only what its teller's keeper should have passed on long ago.
+inline constexpr int64_t kLongLapsedNs = 40'000'000;
 inline constexpr int64_t kNeverLapses = std::numeric_limits<int64_t>::max();
 
 class Stay {
@@ -66,7 +68,7 @@ class Stay {
   // Marks those Passed who were told too long ago, and with each what else its agent waits for here: that agent does not
   // run. Who is told instead is up to the caller. Returns whether there were any; in `next_ns` is how long until the
   // next one lapses, kNeverLapses where none is Woken any more.
-  bool lapse(int64_t now_ns, int64_t* next_ns);
+  bool lapse(int64_t now_ns, int64_t* next_ns, int64_t at_least_ns = 0);
   // The other way round: its agent runs again. What of it is Passed, is Waiting again.
   void bring_back(AgentSlot agent);
   void ring_all_on_leaving() { ring_all_ = true; }

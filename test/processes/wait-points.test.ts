@@ -36,12 +36,13 @@ async function waitAt(place: Place, giveUp: (lock: Lock) => Promise<void>): Prom
   await given;
   expect(lock.holder?.pid).toBe(holder.pid);
   await holder.call('release', { lock: name });
+  // In whatever order: that is not promised.
+  const mine = [before, behind].map(async (wait) => (await wait)?.release());
   if (elsewhere) {
     await elsewhere.answer;
     await other.call('release', { lock: name });
   }
-  (await before)?.release();
-  (await behind)?.release();
+  await Promise.all(mine);
   expect(lock.locked).toBe(false);
   expect(await holder.call('tryAcquire', { lock: name })).toMatchObject({ abandoned: false });
 }
