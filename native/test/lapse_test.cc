@@ -309,3 +309,28 @@ TEST(lapse_watch__more_objects_than_it_remembers__looks_at_all) {
   CHECK_EQ(watch.look(region()), kLapseNs);
   IS(s, "2p");
 }
+
+// Where it is woken late itself, those who were told may be about to be woken as well.
+TEST(lapse_watch__woken_late__waits_a_few_looks__and_not_for_ever) {
+  Scene s(Kind::Semaphore, 3, {0, 0});
+  LapseWatch watch;
+  const auto look = [&] {
+    const stopped_clock::Stop stop(s.now());
+    return watch.look(region());
+  };
+  CHECK_EQ(s.queue(2), Outcome::Pending);
+  CHECK_EQ(s.queue(3), Outcome::Pending);
+  CHECK_EQ(s.release(1), 0);
+  CHECK_EQ(look(), kLapseNs);
+  int late = 0;
+  do {
+    s.advance(2 * kLapseNs);
+    CHECK_EQ(look(), kLapseNs);
+  } while (s.picture() == "2k 3w" && ++late < 100);
+  CHECK(late > 0 && late < 100);
+  IS(s, "2p 3k");
+  // In time again: at once.
+  s.advance(kLapseNs);
+  CHECK_EQ(look(), kLapseNs);
+  IS(s, "2p 3p");
+}

@@ -126,7 +126,7 @@ class Scene {
     object().lock.handed_over_ns = 0;
   }
   // ... was told too long ago, and nobody has seen it yet.
-  void lapse(int who) { ticket(who).told_ns = now_ns_ - kLapseNs; }
+  void lapse(int who) { ticket(who).told_ns = now_ns_ - kLongLapsedNs; }
   // ... is Passed: it was told, and did not come in time.
   void pass_by(int who) {
     lapse(who);

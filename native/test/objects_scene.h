@@ -277,7 +277,7 @@ class Scene {
   [[nodiscard]] int64_t now() const { return now_ns_; }
   void advance(int64_t ns) { now_ns_ += ns; }
   // `who` was told too long ago, and nobody has seen it yet.
-  void lapse(int who) { ticket(who).told_ns = now_ns_ - kLapseNs; }
+  void lapse(int who) { ticket(who).told_ns = now_ns_ - kLongLapsedNs; }
   // ... is Passed: it was told, and did not come in time.
   void pass_by(int who) {
     lapse(who);

@@ -887,7 +887,7 @@ TEST(notification__goes_on_to_whoever_looks_for_itself) {
     CHECK_EQ(s.queue(1), Outcome::Pending);
     CHECK_EQ(s.queue(2), Outcome::Pending);
     CHECK_EQ(s.act(3, Action::Notify, 1), 1);
-    s.advance(kLapseNs - 1);
+    s.advance(kLongLapsedNs - 1);
     CHECK_EQ(s.queue(2), Outcome::Pending);
     s.advance(1);
     const Outcome outcome = or_else == OrElse::Leave   ? s.try_it(2)
@@ -1782,7 +1782,7 @@ TEST(memory__notification__goes_on_to_whoever_looks_for_itself) {
   CHECK_EQ(s.queue(1, 0), Outcome::Pending);
   CHECK_EQ(s.queue(2, 0), Outcome::Pending);
   CHECK_EQ(s.notify(3, 0, 1), 1);
-  s.advance(kLapseNs);
+  s.advance(kLongLapsedNs);
   CHECK_EQ(s.queue(2, 0), Outcome::Taken);
   IS(s, "1p");
 }
