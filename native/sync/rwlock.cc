@@ -200,8 +200,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
       return Outcome::Pending;
     case OrElse::Queue:
       stay.enqueue(*attempt.waiter, attempt.mode);
-      if (told)
-        stay.tell_next();  // for nothing: it no longer stands in the way of who waits before it
+      if (told) stay.tell_next();  // for nothing: it stands in nobody's way any more
       return Outcome::Pending;
     case OrElse::Cancel:
       break;
