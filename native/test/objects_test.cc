@@ -936,6 +936,19 @@ TEST(notification__taken_back_from_a_later_one__is_the_later_one) {
   IS(s, "3k 4w / 2g");
 }
 
+TEST(notification__of_a_dead_one__goes_to_no_passed_one_that_came_later) {
+  Scene s(Kind::Condition, 4);
+  CHECK_EQ(s.queue(1), Outcome::Pending);
+  CHECK_EQ(s.act(4, Action::Notify, 1), 1);
+  CHECK_EQ(s.queue(2), Outcome::Pending);
+  CHECK_EQ(s.queue(3), Outcome::Pending);
+  CHECK_EQ(s.act(4, Action::Notify, 1), 1);
+  s.pass_by(2);
+  IS(s, "1k 2p 3k");
+  s.reap(1);
+  IS(s, "2p 3k");
+}
+
 TEST(notification__of_a_dead_one__has_its_first_patience_again) {
   Scene s(Kind::Condition, 5);
   for (int who = 1; who <= 4; ++who) CHECK_EQ(s.queue(who), Outcome::Pending);
@@ -1837,6 +1850,19 @@ TEST(memory__notified_one_dies__the_next_of_the_element_is_notified) {
   IS(s, "2w 3k");
   s.withdraw(2);
   IS(s, "3k");
+}
+
+TEST(memory__notified_one_dies__who_is_passed_at_another_element_is_not_notified) {
+  Scene s(Kind::SharedValue, 4, kElements);
+  CHECK_EQ(s.queue(1, 0), Outcome::Pending);
+  CHECK_EQ(s.queue(2, 1), Outcome::Pending);
+  CHECK_EQ(s.queue(3, 1), Outcome::Pending);
+  CHECK_EQ(s.notify(4, 1, 1), 1);
+  s.pass_by(2);
+  CHECK_EQ(s.notify(4, 0, 1), 1);
+  IS(s, "1k 2p 3k");
+  s.reap(1);
+  IS(s, "2p 3k");
 }
 
 TEST(memory__notified_one_dies__who_came_later_is_not_notified) {
