@@ -325,7 +325,7 @@ TicketIndex Region::index_of(const TicketRecord& ticket) {
     const size_t start =
         table.page[chunk].load(std::memory_order_relaxed) * kPage;  // relaxed: published by count
     if (offset >= start && offset < start + TicketTable::chunk_bytes) {
-      return static_cast<TicketIndex>(chunk * TicketTable::per_chunk +
+      return static_cast<TicketIndex>(size_t{chunk} * TicketTable::per_chunk +
                                       (offset - start) / sizeof ticket);
     }
   }

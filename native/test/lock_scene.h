@@ -88,13 +88,13 @@ class Scene {
   // The first half of a reaping: nobody is told yet, so I6 waits for the second.
   void withdraw(int who) {
     const stopped_clock::Stop stop(now_ns_);
-    lock::withdraw(region(), {seat(who), {}});
+    withdraw_seat(region(), {seat(who), {}});
     check_invariants(NobodyTold::Yet);
   }
   // The ticket is of the object's again for what comes next: in a test the agent lives on.
   void reap(int who) {
     step([&] {
-      lock::reap(region(), {seat(who), {}});
+      reap_seat(region(), {seat(who), {}});
       return 0;
     });
     CHECK_EQ(ticket(who).object.load(), seat(who).object_index | kRetired);

@@ -2,6 +2,7 @@
 // objects_scene.h.
 #include <functional>
 #include <random>
+#include <thread>
 
 #include "objects_scene.h"
 
@@ -584,6 +585,18 @@ TEST(event__set_wakes_all_and_is_idempotent) {
   CHECK_EQ(s.cancel(3), Outcome::Taken);
 }
 
+TEST(event__set_wakes_a_sleeper) {
+  Scene s(Kind::Event, 2);
+  std::thread sleeper([&] {
+    CHECK_EQ(attempt_sync(region(), s.party(1).wants(0, 0, OrElse::Queue), Deadline::never(),
+                          Deadline::never()),
+             Outcome::Taken);
+  });
+  while (s.state(1) != TicketState::Waiting) std::this_thread::yield();
+  CHECK_EQ(act(region(), s.party(2).home, nullptr, Action::Set, 0), 1);
+  sleeper.join();
+}
+
 TEST(event__set_and_clear__still_wakes_who_waited) {
   Scene s(Kind::Event, 3);
   CHECK_EQ(s.queue(1), Outcome::Pending);
@@ -841,6 +854,15 @@ TEST(notification__told_in_the_future__goes_on_at_once) {
   IS(s, "1p 2k");
 }
 
+TEST(notify__several__pass_on_says_when_the_first_is_due) {
+  Scene s(Kind::Condition, 5);
+  for (int who = 1; who <= 4; ++who) CHECK_EQ(s.queue(who), Outcome::Pending);
+  CHECK_EQ(s.act(5, Action::Notify, 1), 1);
+  s.advance(1000);
+  CHECK_EQ(s.act(5, Action::Notify, 1), 1);
+  CHECK_EQ(s.pass_on(), kLapseNs - 1000);
+}
+
 // Who is passed by is notified only where nobody else is left.
 TEST(notify__tells_who_is_passed_last_of_all) {
   Scene s(Kind::Condition, 4);
@@ -908,6 +930,48 @@ TEST(notification__of_a_dead_one__goes_only_to_who_waited_when_it_was_made) {
     s.reap(1);
     IS(s, "2w");
   }
+}
+
+// 1 has taken back what 3 had, which waited when that was made, and not when its own was.
+TEST(notification__taken_back_from_a_later_one__is_the_later_one) {
+  Scene s(Kind::Condition, 5);
+  CHECK_EQ(s.queue(1), Outcome::Pending);
+  CHECK_EQ(s.queue(2), Outcome::Pending);
+  CHECK_EQ(s.act(5, Action::Notify, 1), 1);
+  s.pass_by(1);
+  CHECK_EQ(s.queue(2), Outcome::Taken);
+  CHECK_EQ(s.queue(3), Outcome::Pending);
+  CHECK_EQ(s.act(5, Action::Notify, 1), 1);
+  CHECK_EQ(s.queue(4), Outcome::Pending);
+  IS(s, "1p 3k 4w / 2g");
+  CHECK_EQ(s.queue(1), Outcome::Taken);
+  s.reap(1);
+  IS(s, "3k 4w / 2g");
+}
+
+TEST(notification__of_a_dead_one__goes_to_no_passed_one_that_came_later) {
+  Scene s(Kind::Condition, 4);
+  CHECK_EQ(s.queue(1), Outcome::Pending);
+  CHECK_EQ(s.act(4, Action::Notify, 1), 1);
+  CHECK_EQ(s.queue(2), Outcome::Pending);
+  CHECK_EQ(s.queue(3), Outcome::Pending);
+  CHECK_EQ(s.act(4, Action::Notify, 1), 1);
+  s.pass_by(2);
+  IS(s, "1k 2p 3k");
+  s.reap(1);
+  IS(s, "2p 3k");
+}
+
+TEST(notification__of_a_dead_one__has_its_first_patience_again) {
+  Scene s(Kind::Condition, 5);
+  for (int who = 1; who <= 4; ++who) CHECK_EQ(s.queue(who), Outcome::Pending);
+  CHECK_EQ(s.act(5, Action::Notify, 1), 1);
+  s.pass_by(1);
+  CHECK_EQ(s.queue(1), Outcome::Taken);
+  IS(s, "2w 3w 4w / 1g");
+  s.reap(1);
+  IS(s, "2k 3w 4w");
+  CHECK_EQ(s.pass_on(), kLapseNs);
 }
 
 TEST(notification__of_a_dead_one__goes_back_to_who_has_passed_it_on) {
@@ -1799,6 +1863,19 @@ TEST(memory__notified_one_dies__the_next_of_the_element_is_notified) {
   IS(s, "2w 3k");
   s.withdraw(2);
   IS(s, "3k");
+}
+
+TEST(memory__notified_one_dies__who_is_passed_at_another_element_is_not_notified) {
+  Scene s(Kind::SharedValue, 4, kElements);
+  CHECK_EQ(s.queue(1, 0), Outcome::Pending);
+  CHECK_EQ(s.queue(2, 1), Outcome::Pending);
+  CHECK_EQ(s.queue(3, 1), Outcome::Pending);
+  CHECK_EQ(s.notify(4, 1, 1), 1);
+  s.pass_by(2);
+  CHECK_EQ(s.notify(4, 0, 1), 1);
+  IS(s, "1k 2p 3k");
+  s.reap(1);
+  IS(s, "2p 3k");
 }
 
 TEST(memory__notified_one_dies__who_came_later_is_not_notified) {
