@@ -226,8 +226,10 @@ Outcome look_or(Region& region, Seat& seat, OrElse or_else, WaitMode mode) {
       }
       continue;
     }
-    // Whoever looks passes on what has lapsed: the process that told it, whose keeper would, may be gone.
-    if (stay.pass_on()) continue;
+    // Who looks without having been told, or may not have a free lock, passes on what has lapsed long ago: the process
+    // that told it, whose keeper would have, may be gone.
+    const bool untold = state_of(ticket) == TicketState::Waiting;
+    if ((untold || lock_word::owner(word) == 0) && stay.pass_on()) continue;
     switch (or_else) {
       case OrElse::Leave:
         return Outcome::Pending;
