@@ -98,14 +98,18 @@ class RWLockStay : public Stay {
   }
 
   // Who was told too long ago keeps its place, and others are told. True: that has changed something.
-  bool pass_on(int64_t* next_ns, int64_t at_least_ns = 0) {
-    if (!lapse(monotonic_ns(), next_ns, at_least_ns)) return false;
+  bool pass_on(int64_t* next_ns) {
+    if (!lapse(monotonic_ns(), next_ns)) return false;
     tell_next();
     return true;
   }
-  bool pass_on() {
+  // The same, by an agent that looks: it runs, and is not passed over, though it may have been late itself.
+  bool pass_on(AgentSlot looks) {
     int64_t next_ns = 0;
-    return any_woken() && pass_on(&next_ns, kLongLapsedNs);
+    if (!any_woken() || !lapse(monotonic_ns(), &next_ns, kLongLapsedNs)) return false;
+    bring_back(looks);
+    tell_next();
+    return true;
   }
 
  private:
@@ -188,7 +192,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
     return queued ? stay.may_take(ticket) : stay.newcomer_may_take(ticket.role);
   };
   // Whoever looks passes on what has lapsed: the process that told it, whose keeper would, may be gone.
-  if (may_take() || (stay.pass_on() && may_take())) {
+  if (may_take() || (stay.pass_on(attempt.waiter->agent) && may_take())) {
     stay.take(ticket.role, attempt.home->agent);
     HOLDFAST_POINT("rwlock.taking");
     note_held(home, ticket.role);

@@ -54,6 +54,36 @@ TEST(ticket__mode_changes_while_it_waits) {
   IS(s, "");
 }
 
+// 2 comes too late for what it was told of, and sees it itself: it runs, and so its other wait is not passed over.
+TEST(ticket__told_too_long_ago__its_agents_other_waits_are_told_all_the_same) {
+  const auto check = [](Kind kind, Parameters parameters, uint32_t role) {
+    Scene s(kind, 3, parameters);
+    const uint32_t units = kind == Kind::RWLock ? kWrite : 1;
+    Seat second;
+    CHECK_EQ(Registry(region()).open_another(s.party(2).home, &second), Status::Ok);
+    Attempt other = s.party(2).wants(role, 1, OrElse::Queue);
+    other.waiter = &second;
+    CHECK_EQ(s.queue(1, role), Outcome::Taken);
+    CHECK_EQ(s.queue(3, role), Outcome::Pending);
+    CHECK_EQ(s.queue(2, role), Outcome::Pending);
+    CHECK_EQ(attempt(region(), other), Outcome::Pending);
+    CHECK_EQ(s.release(1, units), kOk);
+    s.pass_by(3);
+    IS(s, "3p 2k 2w");
+    CHECK_EQ(s.queue(3, role), Outcome::Taken);
+    s.lapse(2);
+    CHECK_EQ(s.queue(2, role), Outcome::Pending);
+    IS(s, "2w 2w");
+    CHECK_EQ(s.release(3, units), kOk);
+    CHECK_EQ(s.queue(2, role), Outcome::Taken);
+    CHECK_EQ(s.release(2, units), kOk);
+    IS(s, "2k");
+  };
+  check(Kind::Semaphore, owned(1), 0);
+  check(Kind::Semaphore, plain(1), 0);
+  check(Kind::RWLock, {}, kWrite);
+}
+
 TEST(attempt_sync__that_may_not_go_on__takes_nothing) {
   Scene s(Kind::Event, 2);
   const auto set_and_refuse = [](void* scene) {
