@@ -76,10 +76,13 @@ it.each(teams)(
     expect(kept.longestMs).toBeLessThanOrEqual(Math.max(100, 4 * control.longestMs));
 
     for (const comeBack of back) await comeBack();
-    for (const [i, { answer }] of waits.entries()) {
-      const { guard } = await answer;
-      await [busy, stopped][i]?.call('releaseGuard', { guard });
-    }
+    // In whatever order they come: each holds it until it is told to release.
+    await Promise.all(
+      waits.map(async ({ answer }, i) => {
+        const { guard } = await answer;
+        await [busy, stopped][i]?.call('releaseGuard', { guard });
+      }),
+    );
     beside.acquireSync({ timeout: 0 }).release();
   },
 );
