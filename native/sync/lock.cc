@@ -50,7 +50,7 @@ class LockStay : public Stay {
   }
   // I3: a release need wake nobody.
   [[nodiscard]] bool wakes_nobody() const {
-    return any_woken() || (!queue.empty() && object.first_waiting == kNone);
+    return any_woken() || (!queue.empty() && !anybody_waits());
   }
 
   // Whether the free lock is kept for another than this ticket. Who is Passed was chosen before, and runs now.

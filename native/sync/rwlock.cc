@@ -46,8 +46,7 @@ class RWLockStay : public Stay {
   [[nodiscard]] bool newcomer_may_take(uint32_t role) {
     if (!counts_allow(role)) return false;
     if (role == kUpgrade) return true;
-    return role == kRead ? state().sums.to_come == 0
-                         : !any_woken() && object.first_waiting == kNone;
+    return role == kRead ? state().sums.to_come == 0 : !any_woken() && !anybody_waits();
   }
   [[nodiscard]] bool may_take(const TicketRecord& queued) {
     if (!counts_allow(queued.role)) return false;
@@ -81,7 +80,7 @@ class RWLockStay : public Stay {
   }
 
   void tell_next() {
-    if (state().writer != 0) return;
+    if (state().writer != 0 || !anybody_waits()) return;  // no look at the clock for nobody
     const int64_t now = monotonic_ns();
     TicketRecord* next = next_to_tell();
     if (upgrade_is_to_come()) {

@@ -40,6 +40,7 @@ class SemaphoreStay : public Stay {
   }
 
   void tell_next() {
+    if (!anybody_waits()) return;  // no look at the clock for nobody
     const int64_t now = monotonic_ns();
     while (TicketRecord* next = next_to_tell()) {
       if (state().sums.woken + next->units > state().free) return;

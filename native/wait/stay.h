@@ -62,6 +62,7 @@ class Stay {
   void wake(TicketRecord& ticket, int64_t now_ns);
   [[nodiscard]] uint32_t woken() const { return object.woken.load(std::memory_order_relaxed); }
   [[nodiscard]] bool any_woken() const { return woken() != 0; }
+  [[nodiscard]] bool anybody_waits() const { return object.first_waiting != kNone; }
   // The first to tell; nullptr: none is Waiting. Whose process is about to be reaped is left out, as if it had been
   // told and had not come.
   [[nodiscard]] TicketRecord* next_to_tell();
