@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Opened } from './agent-word.js';
 import { checkBoolean, checkName, checkOptions, quoted } from './arguments.js';
 import { COMPANION, titleOf } from './companion.js';
+import { DISPOSE } from './dispose.js';
 import { ClosedError, HoldfastError, NotHeldError } from './errors.js';
 import type { LockGuard } from './guard.js';
 import { type LockHolder, lookAtHolder } from './holder.js';
@@ -151,7 +152,7 @@ export abstract class Exclusive<Core extends LockCore> implements Disposable {
   }
 
   /** The same as {@link close}: for `using`. */
-  [Symbol.dispose](): void {
+  [DISPOSE](): void {
     this.close();
   }
 

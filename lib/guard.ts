@@ -1,6 +1,7 @@
 /**
  * What an acquisition gives: the proof that one holds, and the way to end it.
  */
+import { ASYNC_DISPOSE, DISPOSE } from './dispose.js';
 import { NotHeldError } from './errors.js';
 import type { LockCore } from './lock-core.js';
 
@@ -79,16 +80,21 @@ export class LockGuard implements Disposable, AsyncDisposable {
    * Releases, unless that is done already: for `using`. Where a condition's wait has given the acquisition
    * up for a time, it ends now, and the wait with NotHeldError.
    */
-  [Symbol.dispose](): void {
+  [DISPOSE](): void {
+    this.dispose();
+  }
+
+  /** The same, for `await using`. */
+  async [ASYNC_DISPOSE](): Promise<void> {
+    this.dispose();
+  }
+
+  /** @internal What both do, and `with` and the like, which call by no symbol. */
+  dispose(): void {
     if (this.released) return;
     const suspension = this.#core.guard === this ? undefined : this.#core.suspensionOf(this);
     if (suspension === undefined) this.release();
     else this.#core.endSuspended(this, suspension);
-  }
-
-  /** The same, for `await using`. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this[Symbol.dispose]();
   }
 }
 

@@ -117,7 +117,7 @@ export class Lock extends Exclusive<LockCore> {
     try {
       return await fn(guard);
     } finally {
-      guard[Symbol.dispose]();
+      guard.dispose();
     }
   }
 
@@ -136,7 +136,7 @@ export class Lock extends Exclusive<LockCore> {
     try {
       return settled(fn(guard));
     } finally {
-      guard[Symbol.dispose]();
+      guard.dispose();
     }
   }
 

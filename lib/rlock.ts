@@ -290,7 +290,7 @@ export class RLock extends Exclusive<RLockCore> {
       hold.by = By.With;
       return await scopes.run({ hold, outer: scopes.getStore() }, fn, guard);
     } finally {
-      guard[Symbol.dispose]();
+      guard.dispose();
     }
   }
 
@@ -309,7 +309,7 @@ export class RLock extends Exclusive<RLockCore> {
     try {
       return settled(fn(guard));
     } finally {
-      guard[Symbol.dispose]();
+      guard.dispose();
     }
   }
 

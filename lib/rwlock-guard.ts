@@ -7,6 +7,7 @@ import {
   syncTimeout,
 } from './arguments.js';
 import { type Claim, claimLater, claimSync } from './claim.js';
+import { ASYNC_DISPOSE, DISPOSE } from './dispose.js';
 import { DeadlockError, NotHeldError } from './errors.js';
 import { Action, native, Outcome } from './native.js';
 import type { ObjectCore } from './waiter.js';
@@ -202,14 +203,19 @@ export class ReadGuard implements Disposable, AsyncDisposable {
     else this.#next?.endAll();
   }
 
-  /** Releases, unless that is done already: for `using`. */
-  [Symbol.dispose](): void {
+  /** @internal Releases, unless that is done already: `with` and the like, which call by no symbol. */
+  dispose(): void {
     if (!this.released) this.release();
   }
 
+  /** Releases, unless that is done already: for `using`. */
+  [DISPOSE](): void {
+    this.dispose();
+  }
+
   /** Releases, unless that is done already: for `await using`. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.released) this.release();
+  async [ASYNC_DISPOSE](): Promise<void> {
+    this.dispose();
   }
 }
 
@@ -288,14 +294,19 @@ export class WriteGuard implements Disposable, AsyncDisposable {
     else this.#next?.endAll();
   }
 
-  /** Releases, unless that is done already: for `using`. */
-  [Symbol.dispose](): void {
+  /** @internal Releases, unless that is done already: `with` and the like, which call by no symbol. */
+  dispose(): void {
     if (!this.released) this.release();
   }
 
+  /** Releases, unless that is done already: for `using`. */
+  [DISPOSE](): void {
+    this.dispose();
+  }
+
   /** Releases, unless that is done already: for `await using`. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.released) this.release();
+  async [ASYNC_DISPOSE](): Promise<void> {
+    this.dispose();
   }
 }
 
@@ -348,7 +359,7 @@ export class ReadClaim implements Claim<ReadGuard> {
   }
 
   undo(): void {
-    this.guard?.[Symbol.dispose]();
+    this.guard?.dispose();
   }
 
   refuseDeadlock(): void {

@@ -12,6 +12,7 @@ import {
   syncTimeout,
 } from './arguments.js';
 import { type Claim, claimLater, claimNow, claimSync } from './claim.js';
+import { ASYNC_DISPOSE, DISPOSE } from './dispose.js';
 import { DeadlockError, NotHeldError } from './errors.js';
 import { EXISTING } from './exclusive.js';
 import { settled } from './lock.js';
@@ -85,14 +86,19 @@ export class SemaphoreGuard implements Disposable, AsyncDisposable {
     this.#isReleased = true;
   }
 
-  /** Releases, unless that is done already: for `using`. */
-  [Symbol.dispose](): void {
+  /** @internal Releases, unless that is done already: `with` and the like, which call by no symbol. */
+  dispose(): void {
     if (!this.released) this.release();
   }
 
+  /** Releases, unless that is done already: for `using`. */
+  [DISPOSE](): void {
+    this.dispose();
+  }
+
   /** Releases, unless that is done already: for `await using`. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.released) this.release();
+  async [ASYNC_DISPOSE](): Promise<void> {
+    this.dispose();
   }
 }
 
@@ -138,7 +144,7 @@ class PermitClaim implements Claim<SemaphoreGuard> {
 
   undo(): void {
     try {
-      this.guard?.[Symbol.dispose]();
+      this.guard?.dispose();
     } catch {
       // Closed in the same breath, or no room for permits that are not owned: there is nobody to give them to.
     }
@@ -277,7 +283,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
     try {
       return await fn(guard);
     } finally {
-      guard[Symbol.dispose]();
+      guard.dispose();
     }
   }
 
@@ -297,7 +303,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
     try {
       return settled(fn(guard));
     } finally {
-      guard[Symbol.dispose]();
+      guard.dispose();
     }
   }
 

@@ -1,6 +1,7 @@
 /** What the objects beside the lock have in common as classes: opening, closing, removing. */
 import { randomUUID } from 'node:crypto';
 import { checkName, quoted } from './arguments.js';
+import { DISPOSE } from './dispose.js';
 import { ClosedError, HoldfastError } from './errors.js';
 import { EXISTING } from './exclusive.js';
 import { Kind, native, OpenFlag, Status } from './native.js';
@@ -88,7 +89,7 @@ export abstract class SharedObject<K extends ObjectKind = ObjectKind> implements
   }
 
   /** The same as {@link close}: for `using`. */
-  [Symbol.dispose](): void {
+  [DISPOSE](): void {
     this.close();
   }
 

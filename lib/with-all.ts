@@ -9,6 +9,7 @@ import {
   shown,
   syncTimeout,
 } from './arguments.js';
+import { ASYNC_DISPOSE, DISPOSE } from './dispose.js';
 import { NotHeldError, TimeoutError } from './errors.js';
 import { LockGuard } from './guard.js';
 import { Lock, settled } from './lock.js';
@@ -36,8 +37,9 @@ export type GuardsOf<T extends readonly Lockable[]> = {
 };
 
 /** What all guards have. */
-interface Guard extends Disposable {
+interface Guard {
   readonly released: boolean;
+  dispose(): void;
 }
 
 /** One of the objects, and where it stood among those given. */
@@ -79,14 +81,19 @@ export class AllGuard<T extends readonly Lockable[] = readonly Lockable[]>
     releaseAll(this.#taken);
   }
 
-  /** Releases what is not released yet: for `using`. */
-  [Symbol.dispose](): void {
+  /** @internal Releases what is not released yet: {@link withAllSync}, which calls by no symbol. */
+  dispose(): void {
     releaseAll(this.#taken);
   }
 
+  /** Releases what is not released yet: for `using`. */
+  [DISPOSE](): void {
+    this.dispose();
+  }
+
   /** Releases what is not released yet: for `await using`. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    releaseAll(this.#taken);
+  async [ASYNC_DISPOSE](): Promise<void> {
+    this.dispose();
   }
 }
 
@@ -214,7 +221,7 @@ export function withAllSync<const T extends readonly Lockable[], R>(
   try {
     return settled(fn(all.guards));
   } finally {
-    all[Symbol.dispose]();
+    all.dispose();
   }
 }
 
@@ -277,7 +284,7 @@ function asGiven(places: readonly Place[], taken: readonly Guard[]): readonly Gu
 /** Releases what was taken for nothing: if it was abandoned, that is told to the next owner. */
 function giveBack(guard: Guard): void {
   if (guard instanceof LockGuard || guard instanceof WriteGuard) guard.giveBack();
-  else guard[Symbol.dispose]();
+  else guard.dispose();
 }
 
 /** The last taken first. One that cannot be released does not keep the others. */
@@ -285,7 +292,7 @@ function releaseAll(taken: readonly Guard[]): void {
   const errors: unknown[] = [];
   for (const guard of [...taken].reverse()) {
     try {
-      guard[Symbol.dispose]();
+      guard.dispose();
     } catch (error) {
       errors.push(error);
     }

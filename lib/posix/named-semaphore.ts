@@ -9,6 +9,7 @@ import {
   shown,
   syncTimeout,
 } from '../arguments.js';
+import { DISPOSE } from '../dispose.js';
 import { ClosedError, TimeoutError } from '../errors.js';
 import { native, Outcome, Status } from '../native.js';
 import {
@@ -261,7 +262,7 @@ export class NamedSemaphore implements Disposable {
   }
 
   /** The same as {@link close}: for `using`. */
-  [Symbol.dispose](): void {
+  [DISPOSE](): void {
     this.close();
   }
 

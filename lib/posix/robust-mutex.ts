@@ -1,5 +1,6 @@
 /** A robust mutex as pthreads has it. */
 import { type AcquireSyncOptions, quoted, syncTimeout } from '../arguments.js';
+import { DISPOSE } from '../dispose.js';
 import { DeadlockError, HoldfastError, NotHeldError, TimeoutError } from '../errors.js';
 import { native, Outcome, Status } from '../native.js';
 import {
@@ -182,7 +183,7 @@ export class RobustMutex implements Disposable {
   }
 
   /** The same as {@link close}: for `using`. */
-  [Symbol.dispose](): void {
+  [DISPOSE](): void {
     this.close();
   }
 

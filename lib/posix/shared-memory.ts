@@ -1,6 +1,7 @@
 /** Shared memory as `shm_open` has it. */
 import { constants } from 'node:buffer';
 import { invalidRange, invalidType, shown } from '../arguments.js';
+import { DISPOSE } from '../dispose.js';
 import { native, Status } from '../native.js';
 import { statusError } from '../status.js';
 import {
@@ -92,7 +93,7 @@ export class SharedMemory implements Disposable {
   }
 
   /** The same as {@link close}: for `using`. */
-  [Symbol.dispose](): void {
+  [DISPOSE](): void {
     this.close();
   }
 
