@@ -21,7 +21,7 @@ import { LockGuard } from './guard.js';
 import type { SeenHolder } from './holder.js';
 import { STARVING, WAITERS } from './lock-word.js';
 import { native, Outcome, Release, Status } from './native.js';
-import { type RegionObject, unregister } from './region.js';
+import { HELD_BY_OTHER_REALM, type RegionObject, unregister } from './region.js';
 import { Fifo, Request, type RequestOwner, type Suspension } from './request.js';
 import { statusError } from './status.js';
 import { afterTurn, isTurnUsedUp, type Passer } from './turn.js';
@@ -119,6 +119,9 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
       throw new DeadlockError(
         `${this.title} is held by this thread, which would block itself for ever`,
       );
+    }
+    if (native.heldByOtherRealms(this.handle) > 0) {
+      throw new DeadlockError(`${this.title} ${HELD_BY_OTHER_REALM}`);
     }
     const deadlineMs = native.now() + timeoutMs;
     const keepTicket = this.queue.head !== null;

@@ -127,11 +127,11 @@ export const OpenFlag = {
 /**
  * The addon's functions. Each answers with a number: 0 and above as told here, below 0 a
  * {@link Status}, whose words {@link Native.detail} has. None throws. Handles are small integers
- * of the calling thread, and are checked natively. Unless said otherwise a call does not block.
+ * of the calling realm, and are checked natively. Unless said otherwise a call does not block.
  */
 export interface Native {
   /**
-   * Joins the process to a region (its first thread does) and the calling thread as an agent.
+   * Joins the process to a region (its first thread does) and the calling realm as an agent.
    *
    * @param mode - permissions of the shared-memory file: 0o600 or 0o660
    * @param threadId - `worker_threads.threadId`: 0 is the main thread
@@ -199,6 +199,12 @@ export interface Native {
 
   /** What an object's state is: one of {@link Question}. */
   ask(handle: number, question: number): number;
+
+  /**
+   * What other realms of this thread hold of the object, and cannot release while this one blocks the thread: of a lock
+   * 1, of a semaphore their permits, of an RWLock anything but 0.
+   */
+  heldByOtherRealms(handle: number): number;
 
   /**
    * {@link openObject} for `SharedValue` and `SharedArray`. The memory of an array is reserved before the object is
@@ -336,6 +342,14 @@ export interface Native {
 }
 
 /**
+ * What the addon itself exports. The process loads it once; each realm that loads this module (a `vm` context, a test
+ * runner that begins anew) has functions of its own, and is an agent of its own.
+ */
+interface Addon {
+  realm(): Native;
+}
+
+/**
  * The platform whose prebuilt addon this process can load: `linux-x64-glibc`, `linux-arm64-musl`.
  *
  * @internal
@@ -380,7 +394,7 @@ function load(): Native {
   const report: string[] = [];
   for (const candidate of candidates) {
     try {
-      return require(candidate) as Native;
+      return (require(candidate) as Addon).realm();
     } catch (cause) {
       causes.push(cause);
       report.push(`  ${fileURLToPath(new URL(candidate, import.meta.url))}: ${firstLine(cause)}`);

@@ -65,6 +65,15 @@ const INHERITED = 'holdfast.settings';
 /** `fork()` hands a mode other than the default to the child in this variable. */
 const MODE_VARIABLE = 'HOLDFAST_MODE';
 
+/**
+ * In an error: why a wait that blocks the thread could never end.
+ *
+ * @internal
+ */
+export const HELD_BY_OTHER_REALM =
+  'is held by other code of this thread, in another realm (a vm context, or another copy of this module), which ' +
+  'could not release it while this one blocks the thread';
+
 let settings: Settings | null = null;
 let isExplicit = false;
 let agent = 0;
@@ -238,7 +247,7 @@ export function waitEnds(): void {
  * @param namespace - default: the one in force
  * @returns whether there was one
  * @throws HoldfastError `ERR_HOLDFAST_IN_USE`: other processes, named in the message, or other
- *   threads of this one have it open
+ *   threads of this one have it open; or another realm of this thread holds something in it, or waits
  * @throws HoldfastError `ERR_HOLDFAST_HELD`: this thread holds a lock in it
  * @throws TypeError, RangeError `ERR_HOLDFAST_INVALID_ARGUMENT`
  */

@@ -10,6 +10,7 @@ import { type Claim, claimLater, claimSync } from './claim.js';
 import { ASYNC_DISPOSE, DISPOSE } from './dispose.js';
 import { DeadlockError, NotHeldError } from './errors.js';
 import { Action, native, Outcome } from './native.js';
+import { HELD_BY_OTHER_REALM } from './region.js';
 import type { ObjectCore } from './waiter.js';
 
 /** What is wanted or given back, as the addon has it. */
@@ -325,6 +326,10 @@ function deadlock(holds: Holds, why: string): DeadlockError {
   return error;
 }
 
+function refuseOtherRealms(holds: Holds): void {
+  if (holds.core.heldByOtherRealms !== 0) throw deadlock(holds, `it ${HELD_BY_OTHER_REALM}`);
+}
+
 function upgradeDeadlock(holds: Holds): DeadlockError {
   return new DeadlockError(
     `${holds.core.title}: another reader is waiting for its upgrade, and for this share to go, so neither ` +
@@ -368,6 +373,7 @@ export class ReadClaim implements Claim<ReadGuard> {
     if (readers.size > 0) {
       throw deadlock(this.#holds, 'a writer waits first, for a share that this thread has already');
     }
+    refuseOtherRealms(this.#holds);
   }
 }
 
@@ -407,6 +413,7 @@ export class WriteClaim implements Claim<WriteGuard> {
     const { writer, readers } = this.holds;
     if (writer !== null) throw deadlock(this.holds, 'it holds the write side');
     if (readers.size > 0) throw deadlock(this.holds, 'it holds a share');
+    refuseOtherRealms(this.holds);
   }
 }
 
@@ -441,5 +448,6 @@ class UpgradeClaim extends WriteClaim {
     if (this.holds.readers.size > 1) {
       throw deadlock(this.holds, 'it has other shares, which it could not release meanwhile');
     }
+    refuseOtherRealms(this.holds);
   }
 }

@@ -152,9 +152,11 @@ class PermitClaim implements Claim<SemaphoreGuard> {
 
   refuseDeadlock(): void {
     const { permits, owned } = this.#semaphore;
-    if (!owned || this.units <= permits - this.#core.held) return;
+    if (!owned) return;
+    const held = this.#core.held + this.#core.heldByOtherRealms;
+    if (this.units <= permits - held) return;
     throw new DeadlockError(
-      `${this.#core.title} has ${permits} permits, of which this thread holds ${this.#core.held}: ` +
+      `${this.#core.title} has ${permits} permits, of which this thread holds ${held}: ` +
         `it would block itself for ever if it waited for ${this.units}`,
     );
   }

@@ -305,6 +305,11 @@ export class ObjectCore implements RegionObject {
     return answer;
   }
 
+  /** Of {@link held}, what other realms of this thread have: to be added to it where a wait blocks the thread. */
+  get heldByOtherRealms(): number {
+    return native.heldByOtherRealms(this.handle);
+  }
+
   error(status: number): Error {
     if (status === Status.BadHandle) return new ClosedError(`${this.title} is closed`);
     return statusError(status, `cannot use ${this.title}`);

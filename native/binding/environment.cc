@@ -30,35 +30,72 @@ AgentSlot any_holder(Region& region, ObjectIndex object) {
   return 0;
 }
 
+// What an agent of this thread holds by this handle: of a lock 1, else as its ticket has it. Without the guard: only
+// this thread takes it and gives it back.
+uint32_t held_by(const Handle& open) {
+  if (!is_lock(open.kind)) return open.seat.ticket->held;
+  // relaxed: another's agent may stand there meanwhile, but none of this thread comes or goes.
+  const uint32_t word = open.seat.object->word.load(std::memory_order_relaxed);
+  return lock_word::owner(word) == open.seat.agent ? 1 : 0;
+}
+
+// The realms of this thread that are agents.
+thread_local Environment* realms_of_thread = nullptr;
+
 }  // namespace
 
 Environment::Environment(napi_env env) : env_(env), loop_(&Environment::deliver, this) {}
 
+Environment::~Environment() {
+  if (notifier_ != nullptr) {
+    static_cast<void>(napi_remove_env_cleanup_hook(env_, &Environment::leave, this));
+    end();
+    drop_notifier();
+  }
+  if (on_ready_ != nullptr) static_cast<void>(napi_delete_reference(env_, on_ready_));
+  if (entrance_ != nullptr) static_cast<void>(napi_delete_reference(env_, entrance_));
+}
+
 Status Environment::join(const std::string& name_space, mode_t mode, uint32_t thread,
                          napi_value on_ready) {
   if (agent_ != 0) return Status::Exists;
-  if (notifier_ == nullptr) {
-    napi_value name;
-    if (napi_create_string_utf8(env_, "holdfast", NAPI_AUTO_LENGTH, &name) != napi_ok ||
-        napi_create_threadsafe_function(env_, on_ready, nullptr, name, 0, 1, nullptr, nullptr, this,
-                                        &Environment::take_up, &notifier_) != napi_ok) {
-      return Status::System;
-    }
-    // An idle object does not keep the loop alive; pending waits do (keep_alive).
-    static_cast<void>(napi_unref_threadsafe_function(env_, notifier_));
-  }
+  if (const Status status = make_notifier(on_ready); status != Status::Ok) return status;
   AgentSlot agent = 0;
-  const Status status = Runtime::get().join(name_space, mode, thread, &agent, &detail);
-  if (status != Status::Ok) return status;
-  agent_ = agent;
-  Runtime::get().keeper().add_loop(loop_);
-  // After the notifier was made: hooks run last in, first out, so the keeper forgets this loop before the
-  // notifier goes.
-  if (napi_add_env_cleanup_hook(env_, &Environment::leave, this) != napi_ok) {
-    leave(this);
+  Status status = Runtime::get().join(name_space, mode, thread, &agent, &detail);
+  if (status == Status::Ok) {
+    agent_ = agent;
+    next_ = std::exchange(realms_of_thread, this);
+    Runtime::get().keeper().add_loop(loop_);
+    // After the notifier was made: hooks run last in, first out, so the keeper forgets this loop before the
+    // notifier goes.
+    if (napi_add_env_cleanup_hook(env_, &Environment::leave, this) == napi_ok) return Status::Ok;
+    end();
+    status = Status::System;
+  }
+  drop_notifier();
+  return status;
+}
+
+// It knows nothing of JavaScript: a reference to `on_ready` in it would keep the realm for ever.
+Status Environment::make_notifier(napi_value on_ready) {
+  napi_value name;
+  if (on_ready_ != nullptr) static_cast<void>(napi_delete_reference(env_, on_ready_));
+  on_ready_ = nullptr;
+  if (napi_create_reference(env_, on_ready, 0, &on_ready_) != napi_ok ||
+      napi_create_string_utf8(env_, "holdfast", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+      napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this,
+                                      &Environment::take_up, &notifier_) != napi_ok) {
     return Status::System;
   }
+  // An idle object does not keep the loop alive; pending waits do (keep_alive).
+  static_cast<void>(napi_unref_threadsafe_function(env_, notifier_));
   return Status::Ok;
+}
+
+// What is still on its way to the loop arrives without an environment.
+void Environment::drop_notifier() {
+  static_cast<void>(
+      napi_release_threadsafe_function(std::exchange(notifier_, nullptr), napi_tsfn_abort));
 }
 
 Status Environment::make_entrance() {
@@ -97,11 +134,20 @@ void Environment::tear_off(Handle& handle, OrElse what) {
 // The thread ends, orderly or by terminate(): whatever it still holds is abandoned.
 void Environment::leave(void* environment) {
   auto& self = *static_cast<Environment*>(environment);
-  const AgentSlot agent = std::exchange(self.agent_, 0);
+  self.end();
+  self.notifier_ = nullptr;  // its own hook comes next
+}
+
+void Environment::end() {
+  const AgentSlot agent = std::exchange(agent_, 0);
+  if (agent == 0) return;
+  Environment** link = &realms_of_thread;
+  while (*link != this) link = &(*link)->next_;
+  *link = std::exchange(next_, nullptr);
   // In a forked child nothing is its own: the agent is the parent's, and so may be the keeper's lock, for ever.
-  if (agent == 0 || Runtime::get().usable() != Status::Ok) return;
-  Runtime::get().keeper().remove_loop(self.loop_);
-  reap_agent(self.region(), agent);
+  if (Runtime::get().usable() != Status::Ok) return;
+  Runtime::get().keeper().remove_loop(loop_);
+  reap_agent(region(), agent);
 }
 
 // Gives back what a look has taken and nobody will hear of: no abandonment, as no JavaScript has run under it.
@@ -317,9 +363,40 @@ void Environment::give_up(Seat& seat) {
 
 Status Environment::keep_alive(bool on) {
   if (notifier_ == nullptr || agent_ == 0) return Status::BadHandle;
+  if (on == is_kept_alive_) return Status::Ok;
   const napi_status done = on ? napi_ref_threadsafe_function(env_, notifier_)
                               : napi_unref_threadsafe_function(env_, notifier_);
-  return done == napi_ok ? Status::Ok : Status::System;
+  const napi_status kept = on ? napi_reference_ref(env_, on_ready_, nullptr)
+                              : napi_reference_unref(env_, on_ready_, nullptr);
+  if (done != napi_ok || kept != napi_ok) return Status::System;
+  is_kept_alive_ = on;
+  return Status::Ok;
+}
+
+uint32_t Environment::held_by_other_realms(const Handle& handle) const {
+  uint32_t held = 0;
+  for (const Environment* other = realms_of_thread; other != nullptr; other = other->next_) {
+    const auto known = other->handle_of_.find(handle.seat.object_index);
+    if (other == this || known == other->handle_of_.end()) continue;
+    held += held_by(*other->handles_[known->second]);
+  }
+  return held;
+}
+
+bool Environment::is_idle() const {
+  return std::all_of(handles_.begin(), handles_.end(), [](const auto& open) {
+    return open == nullptr || (!open->wait.listed && held_by(*open) == 0);
+  });
+}
+
+uint32_t Environment::realms(bool* idle) const {
+  uint32_t count = 0;
+  *idle = true;
+  for (const Environment* one = realms_of_thread; one != nullptr; one = one->next_) {
+    ++count;
+    if (one != this && !one->is_idle()) *idle = false;
+  }
+  return count;
 }
 
 bool Environment::deliver(void* environment) {
@@ -327,11 +404,16 @@ bool Environment::deliver(void* environment) {
                                        napi_tsfn_nonblocking) == napi_ok;
 }
 
-void Environment::take_up(napi_env env, napi_value on_ready, void* environment, void*) {
+void Environment::take_up(napi_env env, napi_value, void* environment, void*) {
+  // The environment is going down, or the realm is gone, and `environment` with it.
+  if (env == nullptr || Runtime::get().usable() != Status::Ok) return;
   auto& self = *static_cast<Environment*>(environment);
-  if (Runtime::get().usable() != Status::Ok) return;
-  // The environment is going down: what a look took nobody would hear of.
-  if (env == nullptr || self.agent_ == 0 || !self.may_go_on()) return;
+  napi_value on_ready = nullptr;
+  // What a look took nobody would hear of.
+  if (self.agent_ == 0 || !self.may_go_on() ||
+      napi_get_reference_value(env, self.on_ready_, &on_ready) != napi_ok || on_ready == nullptr) {
+    return;
+  }
   self.look_at_waits(env, on_ready);
 }
 

@@ -1,4 +1,5 @@
-// One JavaScript thread's side of the addon: its agent, its handles, and the way into its event loop.
+// One realm's side of the addon: its agent, its handles, and the way into its thread's event loop. A thread has one
+// realm, and more where the package is loaded again: in a `vm` context, or by a test runner that begins anew.
 // Everything here runs on that thread, unless said otherwise.
 #pragma once
 
@@ -39,10 +40,12 @@ struct Handle {
 class Environment {
  public:
   explicit Environment(napi_env env);
+  // Where the thread lives on, nothing in JavaScript can reach the realm any more: it ends as a thread does.
+  ~Environment();
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
 
-  // Makes this thread an agent. `on_ready` is called with [handle, outcome, ...].
+  // Makes this realm an agent. `on_ready` is called with [handle, outcome, ...]; it lives as long as the realm.
   Status join(const std::string& name_space, mode_t mode, uint32_t thread, napi_value on_ready);
   [[nodiscard]] AgentSlot agent() const { return agent_; }
 
@@ -78,7 +81,13 @@ class Environment {
   // A blocking wait ends without an outcome, as its thread may not go on. If it lives on all the same (`vm`), its
   // loop does with the wait as `what` says, and reports that: Cancel, or Queue where promises wait by it too.
   void tear_off(Handle& handle, OrElse what);
+  // While on, the event loop lives, and with it the realm.
   Status keep_alive(bool on);
+  // What other realms of this thread hold of the object: a lock 1, else as their tickets have it. While this thread
+  // blocks they release nothing.
+  [[nodiscard]] uint32_t held_by_other_realms(const Handle& handle) const;
+  // How many realms of this thread are agents; `idle`: whether none of the others holds anything or waits.
+  [[nodiscard]] uint32_t realms(bool* idle) const;
 
   PosixTable posix;
 
@@ -89,6 +98,10 @@ class Environment {
   static bool deliver(void* environment);  // on the keeper's thread
   static void take_up(napi_env env, napi_value on_ready, void* environment, void* data);
   static void leave(void* environment);
+  Status make_notifier(napi_value on_ready);
+  void drop_notifier();
+  void end();
+  [[nodiscard]] bool is_idle() const;
   Status let_go(Handle& open);
   void give_back(Handle& open, Outcome outcome);
   void give_up(Seat& seat);
@@ -106,9 +119,12 @@ class Environment {
   std::vector<AsyncWait*> due_;
   std::vector<int32_t> batch_;
   LoopAgent loop_;
-  napi_threadsafe_function notifier_ = nullptr;
+  napi_threadsafe_function notifier_ = nullptr;  // there from a join until the thread's end
+  napi_ref on_ready_ = nullptr;  // weak, so that the realm can go, unless something waits
   napi_ref entrance_ = nullptr;  // a JavaScript function that does nothing
+  Environment* next_ = nullptr;  // of the realms of this thread that have joined
   bool is_stopped_ = false;
+  bool is_kept_alive_ = false;
 };
 
 }  // namespace holdfast::binding

@@ -27,6 +27,7 @@ napi_value attempt_by(napi_env env, napi_callback_info info);
 napi_value attempt_sync_by(napi_env env, napi_callback_info info);
 napi_value act_on(napi_env env, napi_callback_info info);
 napi_value ask_of(napi_env env, napi_callback_info info);
+napi_value held_by_other_realms(napi_env env, napi_callback_info info);
 
 // shared_memory.cc
 napi_value open_memory(napi_env env, napi_callback_info info);

@@ -1,5 +1,5 @@
-// The addon's way in. Context-aware: each environment (main thread, worker) gets an Environment of its own; what
-// they share is the Runtime.
+// The addon's way in. Each JavaScript realm that loads the package gets an Environment of its own, and functions bound
+// to it; what all share is the Runtime.
 #include <node_api.h>
 
 #include <new>
@@ -50,28 +50,44 @@ constexpr Export kExports[] = {
     {"lockAcquireSync", lock_acquire_sync},
     {"lockRelease", lock_release},
     {"lockHolder", lock_holder},
+    {"heldByOtherRealms", held_by_other_realms},
 };
 
+// Nothing in JavaScript can call in any more, or the thread ends and its clean-up hooks have run.
 void destroy(napi_env, void* environment, void*) { delete static_cast<Environment*>(environment); }
 
-napi_value init(napi_env env, napi_value exports) {
+// A further realm: an object with the functions above. It lives as long as one of them can be called.
+napi_value realm(napi_env env, napi_callback_info) {
+  napi_value functions = nullptr;
+  if (napi_create_object(env, &functions) != napi_ok) return nullptr;
   auto* environment = new (std::nothrow) Environment(env);
   if (environment == nullptr) return nullptr;
-  // Deleted after the clean-up hooks have run, when nothing can call in any more.
-  if (napi_set_instance_data(env, environment, destroy, nullptr) != napi_ok) {
+  if (napi_wrap(env, functions, environment, destroy, nullptr, nullptr) != napi_ok) {
     delete environment;
     return nullptr;
   }
   if (environment->make_entrance() != Status::Ok) return nullptr;
+  const napi_property_descriptor bound = {"realm", nullptr,   nullptr,      nullptr,
+                                          nullptr, functions, napi_default, nullptr};
   for (const Export& entry : kExports) {
     napi_value function;
     if (napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, entry.call, environment,
                              &function) != napi_ok ||
-        napi_set_named_property(env, exports, entry.name, function) != napi_ok) {
+        napi_define_properties(env, function, 1, &bound) != napi_ok ||
+        napi_set_named_property(env, functions, entry.name, function) != napi_ok) {
       return nullptr;
     }
   }
-  return exports;
+  return functions;
+}
+
+napi_value init(napi_env env, napi_value exports) {
+  napi_value function;
+  return napi_create_function(env, "realm", NAPI_AUTO_LENGTH, realm, nullptr, &function) ==
+                     napi_ok &&
+                 napi_set_named_property(env, exports, "realm", function) == napi_ok
+             ? exports
+             : nullptr;
 }
 
 }  // namespace

@@ -111,7 +111,10 @@ napi_value unlink_namespace(napi_env env, napi_callback_info info) {
     return to_js(env, Status::BadArgument);
   }
   environment->detail.clear();
-  const Status status = Runtime::get().unlink_namespace(name_space, mode, &environment->detail);
+  bool others_idle = true;
+  const uint32_t realms = environment->realms(&others_idle);
+  const Status status = Runtime::get().unlink_namespace(name_space, mode, others_idle ? realms : 1,
+                                                        &environment->detail);
   if (status == Status::Ok) return to_js(env, 1);
   if (status == Status::NotFound) return to_js(env, 0);
   return report(env, *environment, status);

@@ -56,14 +56,15 @@ Status Runtime::join(const std::string& name_space, mode_t mode, uint32_t thread
   return Registry(region()).claim_agent(thread, agent);
 }
 
-Status Runtime::unlink_namespace(const std::string& name_space, mode_t mode, std::string* detail) {
+Status Runtime::unlink_namespace(const std::string& name_space, mode_t mode, uint32_t own,
+                                 std::string* detail) {
   const std::lock_guard lock(mutex_);
   if (const Status status = usable(); status != Status::Ok) return status;
   if (keeper_ == nullptr || gone_ || region().name_space() != name_space) {
     return Region::remove(name_space, mode, detail);
   }
-  if (Registry(region()).agents_of(region().self().index) > 1) {
-    *detail = "other threads of this process";
+  if (Registry(region()).agents_of(region().self().index) > own) {
+    *detail = "other threads or realms of this process";
     return Status::InUse;
   }
   const Status status = region().remove_own(detail);

@@ -29,7 +29,9 @@ class Runtime {
   [[nodiscard]] Keeper& keeper() { return *keeper_; }
   [[nodiscard]] Region& region() { return keeper_->region(); }
 
-  Status unlink_namespace(const std::string& name_space, mode_t mode, std::string* detail);
+  // InUse where this process has more agents in it than `own`.
+  Status unlink_namespace(const std::string& name_space, mode_t mode, uint32_t own,
+                          std::string* detail);
 
  private:
   Runtime();

@@ -103,4 +103,12 @@ napi_value ask_of(napi_env env, napi_callback_info info) {
       env, ask(arguments.environment()->region(), handle->seat, static_cast<Question>(question)));
 }
 
+napi_value held_by_other_realms(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  const Handle* handle = arguments.handle(0);
+  if (handle == nullptr || handle->home != nullptr) return to_js(env, Status::BadHandle);
+  const uint32_t held = arguments.environment()->held_by_other_realms(*handle);
+  return to_js(env, static_cast<double>(held));
+}
+
 }  // namespace holdfast::binding

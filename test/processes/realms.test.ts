@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { spawnFixture } from '../support/child.js';
 import { ownNamespace } from '../support/namespace.js';
 
@@ -18,4 +18,58 @@ it('in a vm context, with no Symbol.dispose on Node.js 20, every `with` ends wha
   expect(Object.keys(released)).toHaveLength(16);
   expect(odd).toBe(false);
   expect(await child.exited).toEqual({ code: 0, signal: null });
+});
+
+const inRealms = async <T>(task: string) => {
+  const child = spawnFixture('realms.mjs', { args: [task], execArgv });
+  const done = await child.next<T & { type: string }>('done');
+  expect(await child.exited).toEqual({ code: 0, signal: null });
+  return done;
+};
+
+describe('realms of one thread, over one addon', () => {
+  it('exclude one another, as agents of their own', async () => {
+    expect(await inRealms('exclude')).toMatchObject({ count: 150, most: 1, classes: 3 });
+  });
+
+  it('are refused a wait that blocks the thread for what another of them holds', async () => {
+    interface Said {
+      readonly said: Record<string, string>;
+      readonly upgrade: string;
+      readonly kept: boolean;
+      readonly once: string;
+      readonly beside: string;
+      readonly tried: unknown;
+    }
+    const { said, upgrade, kept, once, beside, tried } = await inRealms<Said>('deadlock');
+    expect(Object.keys(said)).toHaveLength(10);
+    for (const [what, words] of Object.entries(said)) {
+      if (what.endsWith('free')) expect(`${what} ${words}`).toBe(`${what} none`);
+      else expect(words).toMatch(/^ERR_HOLDFAST_DEADLOCK: .*/);
+    }
+    expect(said['lock']).toContain('in another realm');
+    expect(said['read']).toContain('in another realm');
+    expect(said['permits']).toContain('of which this thread holds 2');
+    expect(upgrade).toMatch(/^ERR_HOLDFAST_DEADLOCK: .*in another realm/);
+    expect(kept).toBe(true);
+    expect(once).toMatch(/^ERR_HOLDFAST_TIMEOUT/);
+    expect(beside).toMatch(/^ERR_HOLDFAST_DEADLOCK/);
+    expect(tried).toBeNull();
+  });
+
+  it('hand objects to one another by tokens, and each throws errors of its own', async () => {
+    expect(await inRealms('tokens')).toMatchObject({
+      isOwnThread: true,
+      holder: { thread: 0 },
+      aborted: true,
+      ofThatRealm: true,
+    });
+  });
+
+  it('are in one namespace: another is refused with the words of configure()', async () => {
+    const { code } = await inRealms<{ code: string }>('namespace');
+    expect(code).toMatch(
+      /^ERR_HOLDFAST_CONFIGURED: .*"another".*this process uses namespace "test-/,
+    );
+  });
 });
