@@ -1,6 +1,11 @@
 /** Child processes that get live objects among their arguments. */
 import { type ChildProcess, type ForkOptions, fork as forkProcess } from 'node:child_process';
-import { isMainThread, workerData } from 'node:worker_threads';
+import {
+  getEnvironmentData,
+  isMainThread,
+  setEnvironmentData,
+  workerData,
+} from 'node:worker_threads';
 import { invalidRange, invalidType, shown } from './arguments.js';
 import { childEnvironment } from './region.js';
 import { pack, unpack } from './token.js';
@@ -21,10 +26,22 @@ const VARIABLE = 'HOLDFAST_FORK_ARGS';
 /** One string of an environment may have 128 KiB on Linux, its name and the `=` included. */
 const MAX_BYTES = 100 * 1024;
 
-// Taken out at once: the environment is inherited, and a grandchild that this process starts by
-// other means was given nothing.
-const given = isMainThread ? process.env[VARIABLE] : undefined;
-if (isMainThread) delete process.env[VARIABLE];
+/** Under this key every realm and every copy of this package finds what the process was given. */
+const GIVEN = 'holdfast.fork-args';
+
+const given = isMainThread ? takeGiven() : undefined;
+
+/**
+ * Out of the environment at once: that is inherited, and a grandchild that this process starts by other means was given
+ * nothing. Kept for the process: who loads this later would take itself for one that nobody forked, and fork.
+ */
+function takeGiven(): string | undefined {
+  const found = process.env[VARIABLE];
+  if (found === undefined) return getEnvironmentData(GIVEN) as string | undefined;
+  delete process.env[VARIABLE];
+  setEnvironmentData(GIVEN, found);
+  return found;
+}
 
 let received: { readonly value: unknown } | null = null;
 

@@ -1,8 +1,9 @@
 import { fork, forkArgs, Lock, pack, RLock } from 'holdfast';
 import { describe, expect, it } from 'vitest';
 import { adopt, fixtureUrl, spawnFixture } from '../support/child.js';
+import { copyPackage } from '../support/copy.js';
 import { INVALID, thrownBy } from '../support/errors.js';
-import { extraNamespace, ownNamespace, uniqueName } from '../support/namespace.js';
+import { extraNamespace, ownDirectory, ownNamespace, uniqueName } from '../support/namespace.js';
 
 ownNamespace('fork');
 
@@ -125,6 +126,25 @@ describe('a worker', () => {
     expect(message.given).toEqual({ fromWorkerData: [lock.toJSON()] });
     expect(message.locks).toEqual([{ path: '.fromWorkerData.0', kind: 'Lock', held: true }]);
     expect(message.sameAgain).toBe(true);
+    expect(await child.exited).toEqual({ code: 0, signal: null });
+  });
+});
+
+describe('in every realm and every copy of the package', () => {
+  it('forkArgs() gives what the process was given, and nothing to a grandchild that was given nothing', async () => {
+    const lock = new Lock(uniqueName());
+    using _held = lock.acquireSync();
+    const forked = fork(fixtureUrl('forked-again.mjs'), {
+      args: { value: 'kept', lock },
+      argv: [copyPackage(ownDirectory())],
+      execArgv: ['--experimental-vm-modules', '--no-warnings'],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
+    const child = adopt(forked, 'forked-again.mjs');
+    const { answers } = await child.next<{ answers: unknown[] }>('child');
+    expect(answers).toEqual(new Array(3).fill({ value: 'kept', locked: true }));
+    const grandchild = await child.next<{ answers: unknown[] }>('grandchild');
+    expect(grandchild.answers).toEqual(new Array(3).fill({ value: null, locked: null }));
     expect(await child.exited).toEqual({ code: 0, signal: null });
   });
 });
