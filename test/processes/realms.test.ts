@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { spawnFixture } from '../support/child.js';
-import { ownNamespace } from '../support/namespace.js';
+import { copyPackage } from '../support/copy.js';
+import { ownDirectory, ownNamespace } from '../support/namespace.js';
 
 ownNamespace('realms');
 
@@ -72,4 +73,12 @@ describe('realms of one thread, over one addon', () => {
       /^ERR_HOLDFAST_CONFIGURED: .*"another".*this process uses namespace "test-/,
     );
   });
+});
+
+it('two copies of the package in one process are as two processes to each other', async () => {
+  const child = spawnFixture('copies.mjs', { args: [copyPackage(ownDirectory())] });
+  const done = await child.next<{ type: string; message: string }>('done');
+  expect(done).toMatchObject({ count: 100, tried: null, opened: true, sameClasses: false });
+  expect(done.message).toContain(`held by pid ${child.pid}, thread 0`);
+  expect(await child.exited).toEqual({ code: 0, signal: null });
 });
