@@ -1,0 +1,5 @@
+export default {
+  testMatch: ['<rootDir>/*.spec.mjs'],
+  testEnvironment: 'node',
+  transform: {},
+};
