@@ -1,8 +1,6 @@
 /**
  * One listener for each signal, however many waits it may end: Node.js warns of a leak at eleven,
  * and takes a listener off by walking through those before it.
- *
- * @internal
  */
 
 /** What ends when its signal aborts. */

@@ -1,8 +1,6 @@
 /**
  * One object's lock word as one agent (this thread) sees it: to take it, to free it, to say in words
  * how that failed. Who of the thread may take it is decided in `lock-core.ts`.
- *
- * @internal
  */
 import { titleOf } from './companion.js';
 import { TimeoutError } from './errors.js';

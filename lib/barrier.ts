@@ -21,7 +21,7 @@ export interface BarrierOptions {
    * What one of the parties, the last to come, runs when all are there and before any goes on. Of each process its
    * own: what counts is that of the last party.
    */
-  action?: (() => void | Promise<void>) | undefined;
+  action?: (() => void | PromiseLike<void>) | undefined;
   /** Milliseconds: the default for this instance's waits. Default: for ever. */
   timeout?: number | undefined;
 }
@@ -53,7 +53,7 @@ const A_ROUND: LongWant = {
 export class Barrier extends SharedObject<'Barrier'> {
   /** How many parties a round has. */
   readonly parties: number;
-  readonly #action: (() => void | Promise<void>) | undefined;
+  readonly #action: (() => void | PromiseLike<void>) | undefined;
   readonly #timeoutMs: number;
 
   /**
@@ -208,6 +208,7 @@ export class Barrier extends SharedObject<'Barrier'> {
     return core.ask(Question.Value);
   }
 
+  /** @internal */
   protected override state(): string {
     return this.broken ? 'broken' : `${this.nWaiting} of ${this.parties} wait`;
   }

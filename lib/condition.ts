@@ -15,7 +15,7 @@ import {
 import { NotHeldError } from './errors.js';
 import { EXISTING, type LockOptions, type LockToken } from './exclusive.js';
 import type { LockGuard } from './guard.js';
-import { Lock } from './lock.js';
+import { Lock, type Settled } from './lock.js';
 import type { LockCore } from './lock-core.js';
 import { LongWait, type LongWant } from './long-wait.js';
 import { Action, native, OrElse, Outcome } from './native.js';
@@ -152,7 +152,7 @@ export class Condition extends SharedObject<'Condition'> {
    * @returns the predicate's last value: a falsy one after a time-out
    * @throws what `predicate` throws, or what {@link wait} throws; all as rejections, with the lock held
    */
-  async waitFor<T>(predicate: () => T | Promise<T>, options?: AcquireOptions): Promise<T> {
+  async waitFor<T>(predicate: () => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
     checkFunction(predicate, 'waitFor()');
     checkAcquireOptions(options, 'waitFor()');
     this.#heldLock('waitFor()');
@@ -233,12 +233,12 @@ export class Condition extends SharedObject<'Condition'> {
   }
 
   /** Holds the lock while `fn` works: as `lock.with()`, which see. */
-  with<T>(fn: (guard: LockGuard) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
+  with<T>(fn: (guard: LockGuard) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
     return this.lock.with(fn, options);
   }
 
   /** Holds the lock while `fn` works, and blocks: as `lock.withSync()`, which see. */
-  withSync<T>(fn: (guard: LockGuard) => T, options?: AcquireSyncOptions): T {
+  withSync<T>(fn: (guard: LockGuard) => T & Settled<T>, options?: AcquireSyncOptions): T {
     return this.lock.withSync(fn, options);
   }
 
@@ -272,6 +272,7 @@ export class Condition extends SharedObject<'Condition'> {
     return { ...super.toJSON(), lock: this.lock.toJSON() };
   }
 
+  /** @internal */
   protected override state(): string {
     return `of ${this.lock.constructor.name} ${quoted(this.lock.name)}`;
   }

@@ -2,8 +2,6 @@
  * The keys of what `using` and `await using` call. In a `vm` context of Node 20 (Jest's and vitest's are such) there is
  * no `Symbol.dispose`: there the keys are those that the helpers of Babel, esbuild and oxc look for, which compile
  * `using` for it. Nothing in this package calls by these keys.
- *
- * @internal
  */
 
 /** `Symbol.dispose`, where there is one. */

@@ -25,6 +25,18 @@ export type ElementType = keyof ElementArrays;
 /** What JavaScript has for a value of the type: a `bigint` for 64-bit integers, else a `number`. */
 export type ElementValue<T extends ElementType> = T extends 'int64' | 'uint64' ? bigint : number;
 
+/** The types of which one number can be read and changed in one step. */
+export type IntegerType = Exclude<ElementType, 'float32' | 'float64'>;
+
+/** The types of which one number can be waited for. */
+export type WaitableType = 'int32' | 'uint32' | 'int64' | 'uint64';
+
+/** The value of an integer type. There is none of another: what takes or gives it would throw. */
+export type IntegerValue<T extends ElementType> = T extends IntegerType ? ElementValue<T> : never;
+
+/** The value of a type of 32 or 64 bits that is no float. There is none of another: what takes it would throw. */
+export type WaitableValue<T extends ElementType> = T extends WaitableType ? ElementValue<T> : never;
+
 /** The typed array over elements of the type. */
 export type ElementArray<T extends ElementType> = ElementArrays[T];
 

@@ -42,7 +42,7 @@ export class Event extends SharedObject<'Event'> {
    * @throws TypeError, RangeError `ERR_HOLDFAST_INVALID_ARGUMENT`
    */
   constructor(name?: string);
-  /** @internal */
+  /** @internal For tokens: {@link EXISTING}. A user gets an error for any option. */
   constructor(name?: string, options?: object);
   constructor(name?: string, options?: object) {
     checkOptions(options, [], 'new Event()');
@@ -116,6 +116,7 @@ export class Event extends SharedObject<'Event'> {
     return this.core.waitSync(TO_BE_SET, timeoutMs) === Outcome.Taken;
   }
 
+  /** @internal */
   protected override state(): string {
     return this.isSet ? 'set' : 'unset';
   }

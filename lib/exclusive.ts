@@ -82,12 +82,12 @@ export abstract class Exclusive<Core extends LockCore> implements Disposable {
     forgotten.register(this, this.#core, this);
   }
 
-  /** Internal. Also what refuses `Lock.prototype.release.call(somethingElse)`. */
+  /** @internal Also what refuses `Lock.prototype.release.call(somethingElse)`. */
   protected get core(): Core {
     return this.#core;
   }
 
-  /** Internal. The core, of an instance that is open. */
+  /** @internal The core, of an instance that is open. */
   protected get openCore(): Core {
     const core = this.#core;
     if (core === closedCore) throw new ClosedError(`cannot use ${this.title}: it is closed`);
@@ -182,7 +182,7 @@ export abstract class Exclusive<Core extends LockCore> implements Disposable {
     return `${this.title} (${this.state()})`;
   }
 
-  /** In a few words, for what `console.log` shows. */
+  /** @internal In a few words, for what `console.log` shows. */
   protected state(): string {
     return this.#core.isOwned ? 'locked' : 'free';
   }

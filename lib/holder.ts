@@ -15,11 +15,7 @@ export interface LockHolder {
   readonly since: Date;
 }
 
-/**
- * An answer that was given, with the fencing token of the hold.
- *
- * @internal
- */
+/** An answer that was given, with the fencing token of the hold. */
 export interface SeenHolder {
   readonly token: number;
   readonly pid: number;

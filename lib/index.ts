@@ -7,7 +7,16 @@
 export type { AcquireOptions, AcquireSyncOptions } from './arguments.js';
 export { Barrier, type BarrierOptions } from './barrier.js';
 export { Condition, type ConditionOptions, type ConditionToken } from './condition.js';
-export type { ElementArray, ElementArrays, ElementType, ElementValue } from './element-type.js';
+export type {
+  ElementArray,
+  ElementArrays,
+  ElementType,
+  ElementValue,
+  IntegerType,
+  IntegerValue,
+  WaitableType,
+  WaitableValue,
+} from './element-type.js';
 export {
   BrokenBarrierError,
   ClosedError,
@@ -25,7 +34,7 @@ export type { LockOptions, LockToken } from './exclusive.js';
 export { type ForkWithArgsOptions, fork, forkArgs } from './fork.js';
 export type { LockGuard } from './guard.js';
 export type { LockHolder } from './holder.js';
-export { Lock } from './lock.js';
+export { Lock, type Settled } from './lock.js';
 export { type ConfigureOptions, configure, unlinkNamespace } from './region.js';
 export { RLock } from './rlock.js';
 export { type ReadSide, RWLock, type WriteSide } from './rwlock.js';

@@ -11,8 +11,6 @@
  * - C1: `guard !== null` if and only if the word names this agent, outside of the calls here.
  * - C2: nobody holds and somebody waits here => this agent has a ticket, or a turn is awaited.
  * - C3: a ticket => `gate` is not 0. So the fast path, which a ticket forbids, need only see that.
- *
- * @internal
  */
 import { AgentWord } from './agent-word.js';
 import type { AcquireOptions } from './arguments.js';

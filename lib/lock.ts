@@ -111,7 +111,10 @@ export class Lock extends Exclusive<LockCore> {
    * @returns what `fn` returns
    * @throws what `fn` throws, or what {@link acquire} throws; all as rejections
    */
-  async with<T>(fn: (guard: LockGuard) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
+  async with<T>(
+    fn: (guard: LockGuard) => T | PromiseLike<T>,
+    options?: AcquireOptions,
+  ): Promise<T> {
     checkFunction(fn, 'with()');
     const guard = await this.acquire(options);
     try {
@@ -130,7 +133,7 @@ export class Lock extends Exclusive<LockCore> {
    * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`: `fn` returned a promise, so its work went on
    *   after the release; use {@link with}
    */
-  withSync<T>(fn: (guard: LockGuard) => T, options?: AcquireSyncOptions): T {
+  withSync<T>(fn: (guard: LockGuard) => T & Settled<T>, options?: AcquireSyncOptions): T {
     checkFunction(fn, 'withSync()');
     const guard = this.acquireSync(options);
     try {
@@ -144,6 +147,12 @@ export class Lock extends Exclusive<LockCore> {
     return { holdfast: 'Lock', namespace: inForce().namespace, name: this.name };
   }
 }
+
+/**
+ * What `withSync()` asks of what its function returns: no type of a promise goes with it, as the work would go on after
+ * the release.
+ */
+export type Settled<T> = Extract<T, PromiseLike<unknown>> extends never ? unknown : never;
 
 /**
  * What work under a sync hold gave, which must not be a promise.

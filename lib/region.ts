@@ -41,11 +41,7 @@ interface Settings {
   readonly warnOnAbandoned: boolean;
 }
 
-/**
- * An object that this thread has open.
- *
- * @internal
- */
+/** An object that this thread has open. */
 export interface RegionObject {
   readonly name: string;
   /** Whether this thread holds any of it. */

@@ -1,8 +1,6 @@
 /**
  * Promises of this thread that wait for one object: a FIFO of requests, each with its time-out and
  * its signal.
- *
- * @internal
  */
 import { type Abortable, offAbort, onAbort } from './abort.js';
 import type { LockGuard } from './guard.js';

@@ -9,7 +9,7 @@ import {
 } from './arguments.js';
 import { Exclusive, type LockOptions, type LockToken } from './exclusive.js';
 import { LockGuard, notHeldBy } from './guard.js';
-import { settled } from './lock.js';
+import { type Settled, settled } from './lock.js';
 import { LockCore } from './lock-core.js';
 import { inForce } from './region.js';
 import type { Suspension } from './request.js';
@@ -281,7 +281,10 @@ export class RLock extends Exclusive<RLockCore> {
    * @returns what `fn` returns
    * @throws what `fn` throws, or what {@link acquire} throws; all as rejections
    */
-  async with<T>(fn: (guard: LockGuard) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
+  async with<T>(
+    fn: (guard: LockGuard) => T | PromiseLike<T>,
+    options?: AcquireOptions,
+  ): Promise<T> {
     checkFunction(fn, 'with()');
     const guard = (await this.acquire(options)) as LevelGuard;
     const { hold } = guard;
@@ -303,7 +306,7 @@ export class RLock extends Exclusive<RLockCore> {
    * @throws what `fn` throws, or what {@link acquireSync} throws
    * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`: `fn` returned a promise; use {@link with}
    */
-  withSync<T>(fn: (guard: LockGuard) => T, options?: AcquireSyncOptions): T {
+  withSync<T>(fn: (guard: LockGuard) => T & Settled<T>, options?: AcquireSyncOptions): T {
     checkFunction(fn, 'withSync()');
     const guard = this.acquireSync(options);
     try {
@@ -313,6 +316,7 @@ export class RLock extends Exclusive<RLockCore> {
     }
   }
 
+  /** @internal */
   protected override state(): string {
     const holder = this.holder;
     if (holder === null) return 'free';

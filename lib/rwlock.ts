@@ -11,7 +11,7 @@ import {
 import { type Claim, claimLater, claimNow, claimSync } from './claim.js';
 import { NotHeldError } from './errors.js';
 import type { LockOptions } from './exclusive.js';
-import { settled } from './lock.js';
+import { type Settled, settled } from './lock.js';
 import { Question } from './native.js';
 import { inForce } from './region.js';
 import {
@@ -116,7 +116,7 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
    * @returns what `fn` returns
    * @throws what `fn` throws, or what {@link acquire} throws; all as rejections
    */
-  async with<T>(fn: (guard: Guard) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
+  async with<T>(fn: (guard: Guard) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
     checkFunction(fn, 'with()');
     const guard = await this.acquire(options);
     try {
@@ -134,7 +134,7 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
    * @throws what `fn` throws, or what {@link acquireSync} throws
    * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`: `fn` returned a promise; use {@link with}
    */
-  withSync<T>(fn: (guard: Guard) => T, options?: AcquireSyncOptions): T {
+  withSync<T>(fn: (guard: Guard) => T & Settled<T>, options?: AcquireSyncOptions): T {
     checkFunction(fn, 'withSync()');
     const guard = this.acquireSync(options);
     try {
@@ -268,6 +268,7 @@ export class RWLock extends SharedObject<'RWLock'> {
     return this.core.ask(Question.Value);
   }
 
+  /** @internal */
   protected override state(): string {
     if (this.write.locked) return 'written';
     const { readers } = this;

@@ -15,7 +15,7 @@ import { type Claim, claimLater, claimNow, claimSync } from './claim.js';
 import { ASYNC_DISPOSE, DISPOSE } from './dispose.js';
 import { DeadlockError, NotHeldError } from './errors.js';
 import { EXISTING } from './exclusive.js';
-import { settled } from './lock.js';
+import { type Settled, settled } from './lock.js';
 import { Action, native, Outcome, Question, Status } from './native.js';
 import { SharedObject } from './shared-object.js';
 import type { ObjectCore } from './waiter.js';
@@ -275,7 +275,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
    * @throws what `fn` throws, or what {@link acquire} throws; all as rejections
    */
   async with<T>(
-    fn: (guard: SemaphoreGuard) => T | Promise<T>,
+    fn: (guard: SemaphoreGuard) => T | PromiseLike<T>,
     options?: SemaphoreWithOptions,
   ): Promise<T> {
     checkFunction(fn, 'with()');
@@ -298,7 +298,10 @@ export class Semaphore extends SharedObject<'Semaphore'> {
    * @throws what `fn` throws, or what {@link acquireSync} throws
    * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`: `fn` returned a promise; use {@link with}
    */
-  withSync<T>(fn: (guard: SemaphoreGuard) => T, options?: SemaphoreWithSyncOptions): T {
+  withSync<T>(
+    fn: (guard: SemaphoreGuard) => T & Settled<T>,
+    options?: SemaphoreWithSyncOptions,
+  ): T {
     checkFunction(fn, 'withSync()');
     const { n, rest } = this.#withOptions(options, 'withSync()');
     const guard = claimSync(this.core, this.#claim(n), syncTimeout(rest, 'withSync()'));
@@ -322,6 +325,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
     giveBack(this.core, n, this.owned);
   }
 
+  /** @internal */
   protected override state(): string {
     return `${this.available} of ${this.permits} available`;
   }

@@ -6,7 +6,13 @@ import {
   invalidType,
   shown,
 } from './arguments.js';
-import type { ElementArray, ElementType, ElementValue } from './element-type.js';
+import type {
+  ElementArray,
+  ElementType,
+  ElementValue,
+  IntegerValue,
+  WaitableValue,
+} from './element-type.js';
 import { SharedMemoryObject, type WaitResult } from './shared-memory.js';
 
 /**
@@ -95,42 +101,42 @@ export class SharedArray<T extends ElementType = ElementType>
   }
 
   /** The element, read atomically. Integer types only, as all of these. */
-  load(index: number): ElementValue<T> {
-    return this.loadAt(this.#checked(index));
+  load(index: number): IntegerValue<T> {
+    return this.loadAt(this.#checked(index)) as IntegerValue<T>;
   }
 
   /** Writes atomically. */
-  store(index: number, value: ElementValue<T>): void {
+  store(index: number, value: IntegerValue<T>): void {
     this.changeAt('store', this.#checked(index), value);
   }
 
   /** Adds in one step, and returns the value before. Wraps around on overflow, as `Atomics.add` does. */
-  add(index: number, value: ElementValue<T>): ElementValue<T> {
+  add(index: number, value: IntegerValue<T>): ElementValue<T> {
     return this.changeAt('add', this.#checked(index), value);
   }
 
   /** Subtracts in one step, and returns the value before. Wraps around, as `Atomics.sub` does. */
-  sub(index: number, value: ElementValue<T>): ElementValue<T> {
+  sub(index: number, value: IntegerValue<T>): ElementValue<T> {
     return this.changeAt('sub', this.#checked(index), value);
   }
 
   /** Bitwise AND in one step; returns the value before. */
-  and(index: number, value: ElementValue<T>): ElementValue<T> {
+  and(index: number, value: IntegerValue<T>): ElementValue<T> {
     return this.changeAt('and', this.#checked(index), value);
   }
 
   /** Bitwise OR in one step; returns the value before. */
-  or(index: number, value: ElementValue<T>): ElementValue<T> {
+  or(index: number, value: IntegerValue<T>): ElementValue<T> {
     return this.changeAt('or', this.#checked(index), value);
   }
 
   /** Bitwise XOR in one step; returns the value before. */
-  xor(index: number, value: ElementValue<T>): ElementValue<T> {
+  xor(index: number, value: IntegerValue<T>): ElementValue<T> {
     return this.changeAt('xor', this.#checked(index), value);
   }
 
   /** Writes, and returns the value before, in one step. */
-  exchange(index: number, value: ElementValue<T>): ElementValue<T> {
+  exchange(index: number, value: IntegerValue<T>): ElementValue<T> {
     return this.changeAt('exchange', this.#checked(index), value);
   }
 
@@ -141,8 +147,8 @@ export class SharedArray<T extends ElementType = ElementType>
    */
   compareExchange(
     index: number,
-    expected: ElementValue<T>,
-    replacement: ElementValue<T>,
+    expected: IntegerValue<T>,
+    replacement: IntegerValue<T>,
   ): ElementValue<T> {
     return this.compareExchangeAt(this.#checked(index), expected, replacement);
   }
@@ -158,7 +164,7 @@ export class SharedArray<T extends ElementType = ElementType>
    */
   async wait(
     index: number,
-    expected: ElementValue<T>,
+    expected: WaitableValue<T>,
     options?: AcquireOptions,
   ): Promise<WaitResult> {
     return this.waitAt(this.#checked(index), expected, options);
@@ -169,7 +175,7 @@ export class SharedArray<T extends ElementType = ElementType>
    *
    * @param options - `timeout` in ms
    */
-  waitSync(index: number, expected: ElementValue<T>, options?: AcquireSyncOptions): WaitResult {
+  waitSync(index: number, expected: WaitableValue<T>, options?: AcquireSyncOptions): WaitResult {
     return this.waitSyncAt(this.#checked(index), expected, options);
   }
 

@@ -22,6 +22,7 @@ import {
 } from './element-type.js';
 import { EXISTING, type LockOptions } from './exclusive.js';
 import type { LockGuard } from './guard.js';
+import type { Settled } from './lock.js';
 import { UNLINKED } from './lock-word.js';
 import { Kind, native, Outcome, Question, Status } from './native.js';
 import { RLock } from './rlock.js';
@@ -131,7 +132,7 @@ export abstract class SharedMemoryObject<
    * @returns what `fn` returns
    * @throws what `fn` throws, or what `RLock.acquire` throws; all as rejections
    */
-  withLock<R>(fn: (guard: LockGuard) => R | Promise<R>, options?: AcquireOptions): Promise<R> {
+  withLock<R>(fn: (guard: LockGuard) => R | PromiseLike<R>, options?: AcquireOptions): Promise<R> {
     return this.lock.with(fn, options);
   }
 
@@ -142,7 +143,7 @@ export abstract class SharedMemoryObject<
    * @returns what `fn` returns
    * @throws what `fn` throws, or what `RLock.acquireSync` throws
    */
-  withLockSync<R>(fn: (guard: LockGuard) => R, options?: AcquireSyncOptions): R {
+  withLockSync<R>(fn: (guard: LockGuard) => R & Settled<R>, options?: AcquireSyncOptions): R {
     return this.lock.withSync(fn, options);
   }
 
@@ -172,6 +173,7 @@ export abstract class SharedMemoryObject<
     super.unlink();
   }
 
+  /** @internal */
   protected override state(): string {
     return this.count === 1 ? this.type : `${this.count} x ${this.type}`;
   }

@@ -117,7 +117,7 @@ export abstract class SharedObject<K extends ObjectKind = ObjectKind> implements
     return isOpen ? `${title} (${this.state()})` : `${title} (closed)`;
   }
 
-  /** In a few words, for {@link inspect}. */
+  /** @internal In a few words, for {@link inspect}. */
   protected abstract state(): string;
 }
 

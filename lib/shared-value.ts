@@ -1,6 +1,6 @@
 /** One number in shared memory. */
 import type { AcquireOptions, AcquireSyncOptions } from './arguments.js';
-import type { ElementType, ElementValue } from './element-type.js';
+import type { ElementType, ElementValue, IntegerValue, WaitableValue } from './element-type.js';
 import { SharedMemoryObject, type WaitResult } from './shared-memory.js';
 
 /**
@@ -60,42 +60,42 @@ export class SharedValue<T extends ElementType = ElementType> extends SharedMemo
   }
 
   /** The value, read atomically. Integer types only, as all of these. */
-  load(): ElementValue<T> {
-    return this.loadAt(0);
+  load(): IntegerValue<T> {
+    return this.loadAt(0) as IntegerValue<T>;
   }
 
   /** Writes atomically. */
-  store(value: ElementValue<T>): void {
+  store(value: IntegerValue<T>): void {
     this.changeAt('store', 0, value);
   }
 
   /** Adds in one step, and returns the value before. Wraps around on overflow, as `Atomics.add` does. */
-  add(value: ElementValue<T>): ElementValue<T> {
+  add(value: IntegerValue<T>): ElementValue<T> {
     return this.changeAt('add', 0, value);
   }
 
   /** Subtracts in one step, and returns the value before. Wraps around, as `Atomics.sub` does. */
-  sub(value: ElementValue<T>): ElementValue<T> {
+  sub(value: IntegerValue<T>): ElementValue<T> {
     return this.changeAt('sub', 0, value);
   }
 
   /** Bitwise AND in one step; returns the value before. */
-  and(value: ElementValue<T>): ElementValue<T> {
+  and(value: IntegerValue<T>): ElementValue<T> {
     return this.changeAt('and', 0, value);
   }
 
   /** Bitwise OR in one step; returns the value before. */
-  or(value: ElementValue<T>): ElementValue<T> {
+  or(value: IntegerValue<T>): ElementValue<T> {
     return this.changeAt('or', 0, value);
   }
 
   /** Bitwise XOR in one step; returns the value before. */
-  xor(value: ElementValue<T>): ElementValue<T> {
+  xor(value: IntegerValue<T>): ElementValue<T> {
     return this.changeAt('xor', 0, value);
   }
 
   /** Writes, and returns the value before, in one step. */
-  exchange(value: ElementValue<T>): ElementValue<T> {
+  exchange(value: IntegerValue<T>): ElementValue<T> {
     return this.changeAt('exchange', 0, value);
   }
 
@@ -104,7 +104,7 @@ export class SharedValue<T extends ElementType = ElementType> extends SharedMemo
    *
    * @returns the value before: it was replaced if that is `expected`
    */
-  compareExchange(expected: ElementValue<T>, replacement: ElementValue<T>): ElementValue<T> {
+  compareExchange(expected: IntegerValue<T>, replacement: IntegerValue<T>): ElementValue<T> {
     return this.compareExchangeAt(0, expected, replacement);
   }
 
@@ -117,7 +117,7 @@ export class SharedValue<T extends ElementType = ElementType> extends SharedMemo
    * @throws ClosedError, UnlinkedError, or `signal.reason`; all as rejections
    * @throws TypeError, RangeError `ERR_HOLDFAST_INVALID_ARGUMENT`
    */
-  wait(expected: ElementValue<T>, options?: AcquireOptions): Promise<WaitResult> {
+  wait(expected: WaitableValue<T>, options?: AcquireOptions): Promise<WaitResult> {
     return this.waitAt(0, expected, options);
   }
 
@@ -126,7 +126,7 @@ export class SharedValue<T extends ElementType = ElementType> extends SharedMemo
    *
    * @param options - `timeout` in ms
    */
-  waitSync(expected: ElementValue<T>, options?: AcquireSyncOptions): WaitResult {
+  waitSync(expected: WaitableValue<T>, options?: AcquireSyncOptions): WaitResult {
     return this.waitSyncAt(0, expected, options);
   }
 

@@ -12,7 +12,7 @@ import {
 import { ASYNC_DISPOSE, DISPOSE } from './dispose.js';
 import { NotHeldError, TimeoutError } from './errors.js';
 import { LockGuard } from './guard.js';
-import { Lock, settled } from './lock.js';
+import { Lock, type Settled, settled } from './lock.js';
 import { Kind, native } from './native.js';
 import { RLock } from './rlock.js';
 import { ReadSide, RWLock, WriteSide } from './rwlock.js';
@@ -167,7 +167,7 @@ export function acquireAllSync<const T extends readonly Lockable[]>(
  */
 export async function withAll<const T extends readonly Lockable[], R>(
   objects: T,
-  fn: (guards: GuardsOf<T>) => R | Promise<R>,
+  fn: (guards: GuardsOf<T>) => R | PromiseLike<R>,
   options?: AcquireOptions,
 ): Promise<R> {
   const places = inOrder(objects, 'withAll()');
@@ -213,7 +213,7 @@ export async function withAll<const T extends readonly Lockable[], R>(
  */
 export function withAllSync<const T extends readonly Lockable[], R>(
   objects: T,
-  fn: (guards: GuardsOf<T>) => R,
+  fn: (guards: GuardsOf<T>) => R & Settled<R>,
   options?: AcquireSyncOptions,
 ): R {
   checkFunction(fn, 'withAllSync() after its objects');

@@ -93,7 +93,7 @@ describe('the sides', () => {
     expect(await rejectedBy(() => rw[side].acquire({ timeout }))).toBeInstanceOf(TypeError);
     expect(thrownBy(() => rw[side].acquireSync({ timeout }))).toBeInstanceOf(TypeError);
     expect(await rejectedBy(() => rw[side].with(5 as never))).toBeInstanceOf(TypeError);
-    expect(thrownBy(() => rw[side].withSync(async () => {}))).toBeInstanceOf(TypeError);
+    expect(thrownBy(() => rw[side].withSync((async () => {}) as never))).toBeInstanceOf(TypeError);
     expect(await reasonOf(() => rw[side].acquire({ signal: AbortSignal.abort(1) }))).toBe(1);
     expect(rw[side].locked).toBe(false);
   });

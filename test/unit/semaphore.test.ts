@@ -222,7 +222,7 @@ describe('with() and withSync()', () => {
 
   it('withSync() refuses a function that returns a promise', () => {
     const s = semaphore(1);
-    expect(thrownBy(() => s.withSync(async () => {}))).toBeInstanceOf(TypeError);
+    expect(thrownBy(() => s.withSync((async () => {}) as never))).toBeInstanceOf(TypeError);
     expect(s.available).toBe(1);
   });
 

@@ -69,7 +69,7 @@ it.each(['float32', 'float64'] as const)(
     expect(value.value).toBe(type === 'float32' ? Math.fround(0.1) : 0.1);
     value.value = Number.POSITIVE_INFINITY;
     expect(value.value).toBe(Number.POSITIVE_INFINITY);
-    const error = thrownBy(() => value.add(1));
+    const error = thrownBy(() => value.add(1 as never));
     expect(error).toBeInstanceOf(TypeError);
     expect(error.message).toContain('withLock');
     expect(thrownBy(() => value.notify()).code).toBe(INVALID);
@@ -228,8 +228,8 @@ describe('wait() and notify()', () => {
 
   it('refuse small types, bad counts, and a signal where the thread blocks', async () => {
     const small = new SharedValue(undefined, 'int16');
-    expect((await rejectedBy(() => small.wait(0))).code).toBe(INVALID);
-    expect(thrownBy(() => small.waitSync(0)).message).toContain('int16');
+    expect((await rejectedBy(() => small.wait(0 as never))).code).toBe(INVALID);
+    expect(thrownBy(() => small.waitSync(0 as never)).message).toContain('int16');
     const value = new SharedValue(undefined, 'int32');
     for (const wrong of [-1, 0.5, Number.NaN, '1']) {
       expect(thrownBy(() => value.notify(wrong as number)).code).toBe(INVALID);

@@ -84,7 +84,7 @@ describe('all of every kind', () => {
     };
     expect(await reasonOf(() => withAll(all, fail))).toBe(own);
     expect(thrownBy(() => withAllSync(all, fail))).toBe(own);
-    expect(thrownBy(() => withAllSync(all, async () => {}))).toBeInstanceOf(TypeError);
+    expect(thrownBy(() => withAllSync(all, (async () => {}) as never))).toBeInstanceOf(TypeError);
     expect(held()).toEqual(NONE);
   });
 

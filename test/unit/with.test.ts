@@ -127,7 +127,7 @@ describe('withSync()', () => {
     // biome-ignore lint/suspicious/noThenProperty: a thenable that is no Promise
     const thenable = { then: () => {} };
     for (const result of [Promise.resolve(1), thenable]) {
-      const error = thrownBy(() => lock.withSync(() => result));
+      const error = thrownBy(() => lock.withSync(() => result as never));
       expect(error).toBeInstanceOf(TypeError);
       expect(error.message).toContain('with()');
       expect(lock.locked).toBe(false);

@@ -1,6 +1,8 @@
 // The declared types, as a user's strict program sees them: compiled, never run.
 import {
+  Barrier,
   ClosedError,
+  Condition,
   configure,
   DeadlockError,
   fork,
@@ -14,10 +16,16 @@ import {
   pack,
   RegionError,
   RLock,
+  RWLock,
+  Semaphore,
+  SharedArray,
+  SharedValue,
   TimeoutError,
   UnlinkedError,
   type unlinkNamespace,
   unpack,
+  withAll,
+  withAllSync,
 } from 'holdfast';
 
 type Equal<A, B> =
@@ -109,3 +117,83 @@ export const errors: (typeof HoldfastError)[] = [
   TimeoutError,
   UnlinkedError,
 ] as never;
+
+// What could only throw at run time does not compile.
+const small = new SharedValue('small', 'int8');
+const float = new SharedValue('float', 'float64');
+const floats = new SharedArray('floats', 'float32', 8);
+const big = new SharedValue('big', 'int64');
+const words = new SharedArray('words', 'uint32', 8);
+
+export async function memory(anyValue: SharedValue): Promise<void> {
+  same<ReturnType<typeof small.add>, number>();
+  small.add(1);
+  big.add(1n);
+  // @ts-expect-error 64 bits are a bigint
+  big.add(1);
+  // @ts-expect-error no float has an atomic change
+  float.add(1);
+  // @ts-expect-error the same
+  floats.add(0, 1);
+  // @ts-expect-error the same
+  float.compareExchange(0, 1);
+  same<ReturnType<typeof float.load>, never>();
+  float.value += 0.5;
+  same<ReturnType<typeof words.load>, number>();
+  await words.wait(0, 1, { timeout: 5 });
+  big.waitSync(1n);
+  // @ts-expect-error 8 bits cannot be waited for
+  small.wait(0);
+  // @ts-expect-error nor by a thread
+  small.waitSync(0);
+  // @ts-expect-error nor a float
+  await floats.wait(0, 0);
+  // Of what came by a token the type is known at run time only.
+  anyValue.store(1);
+  await anyValue.wait(1);
+}
+
+const thenable: PromiseLike<number> = Promise.resolve(1);
+const permits = new Semaphore('permits', 2);
+const sides = new RWLock('sides');
+
+export async function holds(lock: Lock, rlock: RLock): Promise<void> {
+  same<Awaited<ReturnType<typeof lock.with<number>>>, number>();
+  const one: number = await lock.with(() => thenable);
+  const two: number = await rlock.with(() => thenable);
+  const three: number = await permits.with(() => thenable);
+  const four: number = await sides.read.with(() => thenable);
+  const five: number = await withAll([lock, permits], () => thenable);
+  const six: number = await words.withLock(() => thenable);
+  const seven: number = await new Condition(lock).with(() => thenable);
+  new Barrier(2, { action: async () => {} });
+  same<number, typeof one & typeof two & typeof three & typeof four & typeof five>();
+  same<number, typeof six & typeof seven>();
+
+  const text: string = lock.withSync(() => 'text');
+  const nothing: undefined = lock.withSync(() => undefined);
+  lock.withSync(() => {});
+  const anything = lock.withSync(() => JSON.parse(text));
+  same<typeof nothing, undefined>();
+  anything.whatever;
+  lock.withSync((): unknown => 1);
+  lock.withSync((): never => {
+    throw new Error('enough');
+  });
+  // @ts-expect-error the work would go on after the release
+  lock.withSync(async () => 1);
+  // @ts-expect-error the same
+  rlock.withSync(() => thenable);
+  // @ts-expect-error the same
+  permits.withSync(async () => {});
+  // @ts-expect-error the same
+  sides.write.withSync(async () => {});
+  // @ts-expect-error the same
+  withAllSync([lock], async () => {});
+  // @ts-expect-error the same
+  words.withLockSync(async () => {});
+  // @ts-expect-error the same
+  new Condition(lock).withSync(async () => {});
+  // @ts-expect-error a promise now and then
+  lock.withSync((): number | Promise<number> => 1);
+}
