@@ -19,6 +19,7 @@ import { Lock, type Settled } from './lock.js';
 import type { LockCore } from './lock-core.js';
 import { LongWait, type LongWant } from './long-wait.js';
 import { Action, native, OrElse, Outcome } from './native.js';
+import { orOfAnotherRealm } from './not-data.js';
 import { RLock } from './rlock.js';
 import { type Made, type ObjectToken, SharedObject } from './shared-object.js';
 
@@ -90,7 +91,7 @@ export class Condition extends SharedObject<'Condition'> {
   constructor(lock?: Lock | RLock, options?: ConditionOptions) {
     if (lock !== undefined && !(lock instanceof Lock || lock instanceof RLock)) {
       throw invalidType(
-        `new Condition() takes a Lock or an RLock first, not ${shown(lock)}; ` +
+        `new Condition() takes a Lock or an RLock first, not ${shown(lock)}${orOfAnotherRealm(lock)}; ` +
           'a name goes into the options: { name }',
       );
     }

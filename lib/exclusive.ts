@@ -12,6 +12,7 @@ import type { LockGuard } from './guard.js';
 import { type LockHolder, lookAtHolder } from './holder.js';
 import { LockCore } from './lock-core.js';
 import { Kind, native, OpenFlag, Status } from './native.js';
+import { SHARED } from './not-data.js';
 import { inForce, joinRegion, register } from './region.js';
 import { statusError } from './status.js';
 
@@ -56,6 +57,8 @@ let closedCore: LockCore | undefined;
 export abstract class Exclusive<Core extends LockCore> implements Disposable {
   /** The name that other threads and processes open it by; a made one, if none was given. */
   readonly name: string;
+  /** @internal */
+  readonly notData = SHARED;
   /** @internal */
   protected readonly warns: boolean;
   #core: Core;

@@ -4,6 +4,7 @@
 import { ASYNC_DISPOSE, DISPOSE } from './dispose.js';
 import { NotHeldError } from './errors.js';
 import type { LockCore } from './lock-core.js';
+import { GUARD } from './not-data.js';
 
 /**
  * One acquisition of a {@link Lock} or {@link RLock}. Made by their verbs only; it is worth nothing
@@ -29,6 +30,8 @@ export class LockGuard implements Disposable, AsyncDisposable {
    * from when a condition's wait took the lock back in such a state.
    */
   readonly abandoned: boolean;
+  /** @internal */
+  readonly notData = GUARD;
 
   /** @internal */
   constructor(core: LockCore, token: number, abandoned: boolean) {

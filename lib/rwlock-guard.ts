@@ -10,6 +10,7 @@ import { type Claim, claimLater, claimSync } from './claim.js';
 import { ASYNC_DISPOSE, DISPOSE } from './dispose.js';
 import { DeadlockError, NotHeldError } from './errors.js';
 import { Action, native, Outcome } from './native.js';
+import { GUARD } from './not-data.js';
 import { HELD_BY_OTHER_REALM } from './region.js';
 import type { ObjectCore } from './waiter.js';
 
@@ -96,6 +97,8 @@ export class ReadGuard implements Disposable, AsyncDisposable {
    * Every reader is told, until a writer is, who can mend it.
    */
   readonly abandoned: boolean;
+  /** @internal */
+  readonly notData = GUARD;
   readonly #holds: Holds;
   readonly #warns: boolean;
   /** Ends the upgrade that this share waits for. */
@@ -229,6 +232,8 @@ export class WriteGuard implements Disposable, AsyncDisposable {
   readonly token: number;
   /** Whether a writer died while it held. One writer is told; readers are until then. */
   readonly abandoned: boolean;
+  /** @internal */
+  readonly notData = GUARD;
   readonly #holds: Holds;
   readonly #warns: boolean;
   #next: ReadGuard | null = null;

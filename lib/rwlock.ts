@@ -13,6 +13,7 @@ import { NotHeldError } from './errors.js';
 import type { LockOptions } from './exclusive.js';
 import { type Settled, settled } from './lock.js';
 import { Question } from './native.js';
+import { SIDE } from './not-data.js';
 import { inForce } from './region.js';
 import {
   type Holds,
@@ -39,6 +40,8 @@ interface Access {
  * @typeParam Guard - what an acquisition gives
  */
 abstract class Side<Guard extends ReadGuard | WriteGuard> {
+  /** @internal */
+  readonly notData = SIDE;
   readonly #access: Access;
 
   /** @internal */

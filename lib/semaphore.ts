@@ -17,6 +17,7 @@ import { DeadlockError, NotHeldError } from './errors.js';
 import { EXISTING } from './exclusive.js';
 import { type Settled, settled } from './lock.js';
 import { Action, native, Outcome, Question, Status } from './native.js';
+import { GUARD } from './not-data.js';
 import { SharedObject } from './shared-object.js';
 import type { ObjectCore } from './waiter.js';
 
@@ -52,6 +53,8 @@ const WITH_KEYS = ['permits', 'timeout', 'signal'];
 export class SemaphoreGuard implements Disposable, AsyncDisposable {
   /** How many permits it stands for. */
   readonly permits: number;
+  /** @internal */
+  readonly notData = GUARD;
   readonly #core: ObjectCore;
   readonly #isOwned: boolean;
   #isReleased = false;

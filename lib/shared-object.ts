@@ -5,6 +5,7 @@ import { DISPOSE } from './dispose.js';
 import { ClosedError, HoldfastError } from './errors.js';
 import { EXISTING } from './exclusive.js';
 import { Kind, native, OpenFlag, Status } from './native.js';
+import { SHARED } from './not-data.js';
 import { inForce, joinRegion, register } from './region.js';
 import { statusError } from './status.js';
 import { ObjectCore } from './waiter.js';
@@ -49,6 +50,8 @@ const forgotten = new FinalizationRegistry<ObjectCore>((core) => core.loseInstan
 export abstract class SharedObject<K extends ObjectKind = ObjectKind> implements Disposable {
   /** The name that other threads and processes open it by; a made one, if none was given. */
   readonly name: string;
+  /** @internal */
+  readonly notData = SHARED;
   readonly #kindName: K;
   #core: ObjectCore | null;
 

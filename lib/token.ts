@@ -2,11 +2,12 @@
 import { checkName, checkNamespace, invalidType, shown } from './arguments.js';
 import { Barrier, type BarrierOptions } from './barrier.js';
 import { COMPANION, isCompanionName } from './companion.js';
-import { Condition, openCondition } from './condition.js';
+import { openCondition } from './condition.js';
 import type { ElementType } from './element-type.js';
 import { Event } from './event.js';
 import { EXISTING, type LockOptions } from './exclusive.js';
 import { Lock } from './lock.js';
+import { isShared } from './not-data.js';
 import { joinRegion } from './region.js';
 import { RLock } from './rlock.js';
 import { RWLock } from './rwlock.js';
@@ -26,22 +27,22 @@ interface AnyToken {
 const existing = { [EXISTING]: true };
 
 /**
- * Every kind that has a token, by the token's `holdfast`: its class, and how an existing object is opened. The
+ * Every kind that has a token, by the token's `holdfast`: how an existing object is opened. The
  * namespace is joined and the name checked before; whatever else a token carries is the opener's to check.
  */
 const kinds = {
-  Lock: kind(Lock, ({ name }) => new Lock(name, existing as LockOptions)),
-  RLock: kind(RLock, ({ name }) => {
+  Lock: kind(({ name }) => new Lock(name, existing as LockOptions)),
+  RLock: kind(({ name }) => {
     const companion = isCompanionName(name) ? { [COMPANION]: true } : {};
     return new RLock(name, { ...existing, ...companion } as LockOptions);
   }),
-  RWLock: kind(RWLock, ({ name }) => new RWLock(name, existing as LockOptions)),
-  Semaphore: kind(Semaphore, ({ name }) => new Semaphore(name, 1, existing as SemaphoreOptions)),
-  SharedValue: kind(SharedValue, ({ name }) => new SharedValue<ElementType>(name, AS_IT_IS)),
-  SharedArray: kind(SharedArray, ({ name }) => new SharedArray<ElementType>(name, AS_IT_IS, 0)),
-  Event: kind(Event, ({ name }) => new Event(name, existing)),
-  Condition: kind(Condition, (token) => openCondition(token, openLock)),
-  Barrier: kind(Barrier, ({ name }) => new Barrier(name, 1, existing as BarrierOptions)),
+  RWLock: kind(({ name }) => new RWLock(name, existing as LockOptions)),
+  Semaphore: kind(({ name }) => new Semaphore(name, 1, existing as SemaphoreOptions)),
+  SharedValue: kind(({ name }) => new SharedValue<ElementType>(name, AS_IT_IS)),
+  SharedArray: kind(({ name }) => new SharedArray<ElementType>(name, AS_IT_IS, 0)),
+  Event: kind(({ name }) => new Event(name, existing)),
+  Condition: kind((token) => openCondition(token, openLock)),
+  Barrier: kind(({ name }) => new Barrier(name, 1, existing as BarrierOptions)),
   // A new kind: one line here.
 };
 
@@ -54,7 +55,6 @@ function openLock(token: unknown): Lock | RLock {
 }
 
 interface KindRow<T extends Shared> {
-  readonly Class: abstract new (...args: never[]) => T;
   readonly open: (token: AnyToken) => T;
 }
 
@@ -65,11 +65,8 @@ interface Shared {
   toJSON(): AnyToken;
 }
 
-function kind<T extends Shared>(
-  Class: abstract new (...args: never[]) => T,
-  open: (token: AnyToken) => T,
-): KindRow<T> {
-  return { Class, open };
+function kind<T extends Shared>(open: (token: AnyToken) => T): KindRow<T> {
+  return { open };
 }
 
 /** The kinds of object that have a token: `Lock`, `Semaphore`, ... */
@@ -167,8 +164,7 @@ export function unpack(data: unknown): unknown {
 }
 
 function objectToToken(value: object): unknown {
-  const isShared = Object.values(kinds).some(({ Class }) => value instanceof Class);
-  return isShared ? (value as Shared).toJSON() : undefined;
+  return isShared(value) ? value.toJSON() : undefined;
 }
 
 /** A copy in which each object that `replace` has something for is replaced by it. */

@@ -14,6 +14,7 @@ import { NotHeldError, TimeoutError } from './errors.js';
 import { LockGuard } from './guard.js';
 import { Lock, type Settled, settled } from './lock.js';
 import { Kind, native } from './native.js';
+import { orOfAnotherRealm } from './not-data.js';
 import { RLock } from './rlock.js';
 import { ReadSide, RWLock, WriteSide } from './rwlock.js';
 import { type ReadGuard, WriteGuard } from './rwlock-guard.js';
@@ -257,7 +258,8 @@ function kindOf(object: unknown, what: string): number {
     throw invalidType(`${what} is an RWLock: give one of its sides, .read or .write`);
   }
   throw invalidType(
-    `${what} must be a Lock, an RLock, a Semaphore or a side of an RWLock, not ${shown(object)}`,
+    `${what} must be a Lock, an RLock, a Semaphore or a side of an RWLock, not ${shown(object)}` +
+      orOfAnotherRealm(object),
   );
 }
 

@@ -12,6 +12,7 @@ import {
 import { DISPOSE } from '../dispose.js';
 import { ClosedError, TimeoutError } from '../errors.js';
 import { native, Outcome, Status } from '../native.js';
+import { POSIX } from '../not-data.js';
 import {
   checkPosixName,
   Opened,
@@ -159,6 +160,8 @@ class Waits {
 export class NamedSemaphore implements Disposable {
   /** With its slash. */
   readonly name: string;
+  /** @internal */
+  readonly notData = POSIX;
   readonly #opened: Opened;
   readonly #waits: Waits;
 

@@ -3,6 +3,7 @@ import { type AcquireSyncOptions, quoted, syncTimeout } from '../arguments.js';
 import { DISPOSE } from '../dispose.js';
 import { DeadlockError, HoldfastError, NotHeldError, TimeoutError } from '../errors.js';
 import { native, Outcome, Status } from '../native.js';
+import { POSIX } from '../not-data.js';
 import {
   checkPosixName,
   Opened,
@@ -46,6 +47,8 @@ export type LockState = 'locked' | 'owner-died';
 export class RobustMutex implements Disposable {
   /** With its slash. */
   readonly name: string;
+  /** @internal */
+  readonly notData = POSIX;
   readonly #opened: Opened;
 
   /**

@@ -3,6 +3,7 @@ import { constants } from 'node:buffer';
 import { invalidRange, invalidType, shown } from '../arguments.js';
 import { DISPOSE } from '../dispose.js';
 import { native, Status } from '../native.js';
+import { POSIX } from '../not-data.js';
 import { statusError } from '../status.js';
 import {
   checkPosixName,
@@ -34,6 +35,8 @@ export interface SharedMemoryOptions extends PosixOptions {
 export class SharedMemory implements Disposable {
   /** With its slash. */
   readonly name: string;
+  /** @internal */
+  readonly notData = POSIX;
   /** In bytes, as it was when it was opened. */
   readonly size: number;
   readonly #opened: Opened;
