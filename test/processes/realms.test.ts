@@ -59,12 +59,20 @@ describe('realms of one thread, over one addon', () => {
   });
 
   it('hand objects to one another by tokens, and each throws errors of its own', async () => {
-    expect(await inRealms('tokens')).toMatchObject({
+    const { foreign, ...done } = await inRealms<{ foreign: string[] }>('tokens');
+    expect(done).toMatchObject({
+      packed: { holdfast: 'Lock' },
       isOwnThread: true,
       holder: { thread: 0 },
       aborted: true,
       ofThatRealm: true,
     });
+    expect(foreign).toHaveLength(2);
+    for (const words of foreign) {
+      expect(words).toMatch(
+        /^ERR_HOLDFAST_INVALID_ARGUMENT: .* unpack\(pack\(it\)\) opens it here/,
+      );
+    }
   });
 
   it('are in one namespace: another is refused with the words of configure()', async () => {
