@@ -111,7 +111,7 @@ export class Barrier extends SharedObject<'Barrier'> {
     const timeoutMs = options?.timeout ?? this.#timeoutMs;
     const signal = options?.signal;
     if (signal?.aborted) throw signal.reason;
-    const wait = LongWait.of(this.core, A_ROUND);
+    const wait = LongWait.of(this.core, A_ROUND, signal);
     try {
       let outcome = wait.begin();
       if (outcome === Outcome.Pending) {

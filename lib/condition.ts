@@ -289,7 +289,7 @@ export class Condition extends SharedObject<'Condition'> {
 
   async #wait(lock: LockCore, timeoutMs: number, signal: AbortSignal | undefined) {
     const { warns } = insideOf(this.lock);
-    const wait = LongWait.of(this.core, A_NOTIFICATION);
+    const wait = LongWait.of(this.core, A_NOTIFICATION, signal);
     try {
       // First the queue, then the lock: whoever gets that and notifies finds this one waiting.
       wait.begin();

@@ -71,9 +71,15 @@ class Waiter implements RegionObject, RequestOwner<number> {
   /** A promise of the outcome; `TimedOut` is one. Rejects with `signal.reason`, or an error. */
   wait(want: Want, options: WaitOptions): Promise<number> {
     return new Promise((resolve, reject) => {
+      const request = new Request(this, { resolve, reject }, { ...options, warns: false });
+      try {
+        request.begin();
+      } catch (error) {
+        this.#object.takeBack(this);
+        throw error;
+      }
       this.#want = want;
-      this.#request = new Request(this, { resolve, reject }, { ...options, warns: false });
-      this.#request.begin();
+      this.#request = request;
       want.prepare?.(this.handle);
       const outcome = native.attempt(this.handle, want.role, want.units, OrElse.Queue);
       if (outcome !== Outcome.Pending) this.ready(outcome);
