@@ -9,6 +9,7 @@ import { COMPANION, titleOf } from './companion.js';
 import { ClosedError, HoldfastError, NotHeldError } from './errors.js';
 import type { LockGuard } from './guard.js';
 import { type LockHolder, lookAtHolder } from './holder.js';
+import { inspected } from './inspected.js';
 import { LockCore } from './lock-core.js';
 import { Kind, native, OpenFlag, Status } from './native.js';
 import { inForce, joinRegion, register } from './region.js';
@@ -102,10 +103,11 @@ export abstract class Exclusive<Core extends LockCore> implements Disposable {
    * it is there; to act on it, use `tryAcquire()`.
    *
    * @throws ClosedError `ERR_HOLDFAST_CLOSED`
+   * @throws UnlinkedError `ERR_HOLDFAST_UNLINKED`
    */
   get locked(): boolean {
     const core = this.openCore;
-    core.refuseEnded();
+    core.refuseUnlinked();
     return core.isOwned;
   }
 
@@ -113,10 +115,11 @@ export abstract class Exclusive<Core extends LockCore> implements Disposable {
    * Who holds it, `null` if nobody does. As old as {@link locked}. Does not wait for the lock.
    *
    * @throws ClosedError `ERR_HOLDFAST_CLOSED`
+   * @throws UnlinkedError `ERR_HOLDFAST_UNLINKED`
    */
   get holder(): LockHolder | null {
     const core = this.openCore;
-    core.refuseEnded();
+    core.refuseUnlinked();
     return lookAtHolder(core);
   }
 
@@ -176,9 +179,11 @@ export abstract class Exclusive<Core extends LockCore> implements Disposable {
 
   /** What `console.log` shows. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
-    const core = this.#core;
-    if (core === closedCore || core.endStatus !== 0) return `${this.title} (closed)`;
-    return `${this.title} (${this.state()})`;
+    const state = inspected(() => {
+      this.openCore.refuseUnlinked();
+      return this.state();
+    });
+    return `${this.title} (${state})`;
   }
 
   /** In a few words, for what `console.log` shows. */

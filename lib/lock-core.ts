@@ -525,4 +525,10 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
     if ((this.gate & Gate.Ended) === 0) return;
     throw statusError(this.endStatus, `cannot use ${this.title}`);
   }
+
+  /** Also where somebody, anywhere, has unlinked it: for looks at the word, which are not done by the addon. */
+  refuseUnlinked(): void {
+    this.refuseEnded();
+    if (this.isUnlinked) throw statusError(Status.Unlinked, `cannot use ${this.title}`);
+  }
 }

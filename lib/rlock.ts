@@ -159,7 +159,7 @@ class RLockCore extends LockCore {
 
   /** Levels of whoever holds it; what a former holder left there does not count. */
   get depth(): number {
-    this.refuseEnded();
+    this.refuseUnlinked();
     return this.isOwned ? Atomics.load(this.words, 1) : 0;
   }
 }
@@ -212,6 +212,7 @@ export class RLock extends Exclusive<RLockCore> {
    * How many acquisitions whoever holds it has not released yet, in any process; 0 if it is free.
    *
    * @throws ClosedError `ERR_HOLDFAST_CLOSED`
+   * @throws UnlinkedError `ERR_HOLDFAST_UNLINKED`
    */
   get depth(): number {
     return this.openCore.depth;

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { checkName, quoted } from './arguments.js';
 import { ClosedError, HoldfastError } from './errors.js';
 import { EXISTING } from './exclusive.js';
+import { inspected } from './inspected.js';
 import { Kind, native, OpenFlag, Status } from './native.js';
 import { inForce, joinRegion, register } from './region.js';
 import { statusError } from './status.js';
@@ -111,9 +112,11 @@ export abstract class SharedObject<K extends ObjectKind = ObjectKind> implements
 
   /** What `console.log` shows. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
-    const title = `${this.#kindName} ${quoted(this.name)}`;
-    const isOpen = this.#core !== null && this.#core.endStatus === 0;
-    return isOpen ? `${title} (${this.state()})` : `${title} (closed)`;
+    const state = inspected(() => {
+      this.core.refuseOver();
+      return this.state();
+    });
+    return `${this.#kindName} ${quoted(this.name)} (${state})`;
   }
 
   /** In a few words, for {@link inspect}. */

@@ -305,7 +305,7 @@ export class ObjectCore implements RegionObject {
   }
 
   ask(question: number): number {
-    this.refuseEnded();
+    this.refuseOver();
     const answer = native.ask(this.handle, question);
     if (answer < 0) throw this.error(answer);
     return answer;

@@ -187,7 +187,11 @@ export class NamedSemaphore implements Disposable {
     this.#waits = new Waits(this.#opened);
   }
 
-  /** What it stands at now; 0 while anybody waits. As `sem_getvalue`. */
+  /**
+   * What it stands at now; 0 while anybody waits. As `sem_getvalue`.
+   *
+   * @throws ClosedError `ERR_HOLDFAST_CLOSED`
+   */
   get value(): number {
     return this.#opened.checked(native.semaphoreValue(this.#opened.handle), 'read');
   }
