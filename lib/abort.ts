@@ -54,7 +54,7 @@ export function onAbort(signal: AbortSignal, wait: Abortable): void {
   }
   listener.add(wait);
   // Aborted by then: there is no event any more, or it came before the wait was in the set.
-  if (signal.aborted) queueMicrotask(() => listener.handleEvent());
+  if (signal.aborted) void Promise.resolve().then(() => listener.handleEvent());
 }
 
 /** Ends that. The last wait of a signal takes the listener off. */

@@ -8,6 +8,7 @@ import { type Abortable, offAbort, onAbort } from './abort.js';
 import type { LockGuard } from './guard.js';
 import { native } from './native.js';
 import { waitBegins, waitEnds } from './region.js';
+import { clearTimeout, setTimeout } from './timers.js';
 
 /** The longest that `setTimeout` can do; with more it fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;

@@ -13,6 +13,7 @@
  *
  * @internal
  */
+import { setImmediate, throwUncaught } from './timers.js';
 
 /** Long enough for some thousand passes, short beside what a busy loop's other work takes. */
 const BUDGET_MS = 1;
@@ -49,5 +50,11 @@ function resume(): void {
   freshTurn();
   const due = passers;
   passers = [];
-  for (const passer of due) passer.passOnAfterTurn();
+  for (const passer of due) {
+    try {
+      passer.passOnAfterTurn();
+    } catch (error) {
+      throwUncaught(error); // the others have their turn
+    }
+  }
 }

@@ -11,6 +11,7 @@ import {
 } from '../arguments.js';
 import { ClosedError, TimeoutError } from '../errors.js';
 import { native, Outcome, Status } from '../native.js';
+import { clearTimeout, setTimeout } from '../timers.js';
 import {
   checkPosixName,
   Opened,
