@@ -194,9 +194,10 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
     this.remove(request);
     let guard = this.admit(abandoned, true);
     if (request.suspension !== null) guard = this.putBack(request.suspension, guard);
-    if (abandoned && request.warns) this.warnAbandoned();
     const { signal } = request;
     request.resolve(signal === undefined ? guard : this.unlessAborted(guard, signal));
+    // Last: `process.emitWarning` is anybody's to replace, and may throw.
+    if (abandoned && request.warns) this.warnAbandoned();
   }
 
   /**

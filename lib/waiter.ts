@@ -12,6 +12,7 @@ import { native, OrElse, Outcome, Status } from './native.js';
 import { type RegionObject, register, unregister } from './region.js';
 import { Request, type RequestOwner } from './request.js';
 import { statusError } from './status.js';
+import { setImmediate } from './timers.js';
 
 /** What is wanted of an object, in its kind's words. */
 export interface Want {
@@ -94,8 +95,8 @@ class Waiter implements RegionObject, RequestOwner<number> {
     } else if (outcome < 0) {
       request.reject(this.#object.error(outcome));
     } else {
-      if (isTaken(outcome)) want?.took?.(outcome);
       request.resolve(outcome);
+      if (isTaken(outcome)) want?.took?.(outcome);
     }
   }
 
