@@ -204,9 +204,9 @@ describe('a signal of another make', () => {
         this.abort('at once');
       }
     }
-    expect(await reasonOf(() => all[verb]?.(new Eager() as AbortSignal) as Promise<unknown>)).toBe(
-      'at once',
-    );
+    expect(
+      await reasonOf(() => all[verb]?.(new Eager() as unknown as AbortSignal) as Promise<unknown>),
+    ).toBe('at once');
   });
 
   it.each(Object.keys(all))(
@@ -219,7 +219,9 @@ describe('a signal of another make', () => {
         }
       }
       expect(
-        await reasonOf(() => all[verb]?.(new Early() as AbortSignal) as Promise<unknown>),
+        await reasonOf(
+          () => all[verb]?.(new Early() as unknown as AbortSignal) as Promise<unknown>,
+        ),
       ).toBe('before');
     },
   );
@@ -234,10 +236,10 @@ describe('a signal of another make', () => {
         }
       }
       const wait = all[verb] as (signal: AbortSignal) => Promise<unknown>;
-      expect(await reasonOf(() => wait(new Deaf() as AbortSignal))).toBe(failure);
+      expect(await reasonOf(() => wait(new Deaf() as unknown as AbortSignal))).toBe(failure);
       // As good as new: the next wait is the object's only one, and ends by its own signal.
       const next = new OtherSignal();
-      const waiting = reasonOf(() => wait(next as AbortSignal));
+      const waiting = reasonOf(() => wait(next as unknown as AbortSignal));
       await turns();
       next.abort('the next');
       expect(await waiting).toBe('the next');
