@@ -24,7 +24,7 @@ import { native, Outcome, Release, Status } from './native.js';
 import { type RegionObject, unregister } from './region.js';
 import { Fifo, Request, type RequestOwner, type Suspension } from './request.js';
 import { statusError } from './status.js';
-import { afterTurn, isTurnUsedUp, type Passer } from './turn.js';
+import { afterTurn, isTurnDue, isTurnUsedUp, type Passer, turned } from './turn.js';
 
 /** How long a thread may keep for itself a lock that other threads wait for. */
 const TENURE_MS = 1;
@@ -137,8 +137,11 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
     const timeoutMs = options?.timeout ?? Number.POSITIVE_INFINITY;
     const signal = options?.signal;
     if (signal?.aborted) return Promise.reject(signal.reason);
+    const isDue = isTurnDue();
+    if (isDue && timeoutMs <= 0) return turned().then(() => this.acquire(options, warns));
     try {
-      const guard = timeoutMs > 0 ? this.take() : this.tryAcquire(warns);
+      let guard: LockGuard | null = null;
+      if (!isDue) guard = timeoutMs > 0 ? this.take() : this.tryAcquire(warns);
       if (guard !== null) {
         return signal === undefined ? Promise.resolve(guard) : this.unlessAborted(guard, signal);
       }
@@ -148,15 +151,18 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
       return Promise.reject(error);
     }
     return new Promise((resolve, reject) => {
-      this.enqueue(new Request(this, { resolve, reject }, { timeoutMs, signal, warns }));
+      this.enqueue(new Request(this, { resolve, reject }, { timeoutMs, signal, warns }), isDue);
     });
   }
 
-  private enqueue(request: Request<LockGuard>): void {
+  private enqueue(request: Request<LockGuard>, isTurnDue = false): void {
     this.queue.push(request);
     this.gate |= Gate.Queue;
     // Only for itself: those before it have a ticket, or await a turn of the loop on purpose.
-    if (this.queue.head === request) this.pump();
+    if (this.queue.head !== request) return;
+    // A lock that would be had now stands free until then. For one that would not be there is no chain to break.
+    if (isTurnDue && !this.isAnothers) afterTurn(this);
+    else this.pump();
   }
 
   // ---- the requests of this thread ----

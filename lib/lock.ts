@@ -11,6 +11,7 @@ import { Exclusive, type LockOptions, type LockToken } from './exclusive.js';
 import type { LockGuard } from './guard.js';
 import { LockCore } from './lock-core.js';
 import { inForce } from './region.js';
+import { isTurnDue } from './turn.js';
 
 /**
  * A lock that processes and worker threads of one machine share by its name, and that a death
@@ -58,7 +59,7 @@ export class Lock extends Exclusive<LockCore> {
    * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
    */
   acquire(options?: AcquireOptions): Promise<LockGuard> {
-    if (options === undefined) {
+    if (options === undefined && !isTurnDue()) {
       const guard = this.core.take();
       // Not an async function: one promise less, and nothing that could throw.
       if (guard !== null) return Promise.resolve(guard);

@@ -13,6 +13,7 @@ import { settled } from './lock.js';
 import { LockCore } from './lock-core.js';
 import { inForce } from './region.js';
 import type { Suspension } from './request.js';
+import { isTurnDue, turned } from './turn.js';
 
 /** By which verb a hold was taken, and with that who may enter it again: see {@link RLock}. */
 const By = { Sync: 0, With: 1, Promise: 2 } as const;
@@ -239,6 +240,8 @@ export class RLock extends Exclusive<RLockCore> {
         return wait;
       }
       if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+      // As every promise that would have it at once; the hold is the caller's, and is kept meanwhile.
+      if (isTurnDue()) return turned().then(() => this.acquire(options));
       const guard = core.reenter(false);
       return guard === null ? core.acquire(options, this.warns) : Promise.resolve(guard);
     } catch (error) {

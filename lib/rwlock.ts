@@ -23,6 +23,7 @@ import {
   type WriteGuard,
 } from './rwlock-guard.js';
 import { SharedObject } from './shared-object.js';
+import { isTurnDue, turned } from './turn.js';
 import type { ObjectCore } from './waiter.js';
 
 /** What either side needs of its lock. */
@@ -79,6 +80,7 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
    */
   async acquire(options?: AcquireOptions): Promise<Guard> {
     checkAcquireOptions(options, 'acquire()');
+    if (isTurnDue()) await turned();
     return claimLater(this.core, this.#claim(), options);
   }
 

@@ -17,6 +17,7 @@ import { EXISTING } from './exclusive.js';
 import { settled } from './lock.js';
 import { Action, native, Outcome, Question, Status } from './native.js';
 import { SharedObject } from './shared-object.js';
+import { isTurnDue, turned } from './turn.js';
 import type { ObjectCore } from './waiter.js';
 
 /** Options of `new Semaphore()`. */
@@ -223,6 +224,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
   async acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<SemaphoreGuard> {
     const { n, options } = this.#asked(first, second, 'acquire()');
     checkAcquireOptions(options, 'acquire()');
+    if (isTurnDue()) await turned();
     return claimLater(this.core, this.#claim(n), options);
   }
 
@@ -273,6 +275,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
     checkFunction(fn, 'with()');
     const { n, rest } = this.#withOptions(options, 'with()');
     checkAcquireOptions(rest, 'with()');
+    if (isTurnDue()) await turned();
     const guard = await claimLater(this.core, this.#claim(n), rest);
     try {
       return await fn(guard);
