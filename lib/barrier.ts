@@ -6,6 +6,7 @@ import {
   checkOptions,
   invalidRange,
   invalidType,
+  refusePromise,
   shown,
   syncTimeout,
 } from './arguments.js';
@@ -230,11 +231,10 @@ export class Barrier extends SharedObject<'Barrier'> {
     wait.core.held++;
     try {
       const result: unknown = this.#action();
-      if (typeof (result as { then?: unknown } | null | undefined)?.then === 'function') {
-        throw invalidType(
-          "waitSync() goes on when the barrier's action returns, and that returned a promise: use wait()",
-        );
-      }
+      refusePromise(
+        result,
+        "waitSync() goes on when the barrier's action returns, and that returned a promise: use wait()",
+      );
       return wait.act(Action.ActionDone);
     } finally {
       wait.core.held--;

@@ -9,6 +9,7 @@ import {
   invalidRange,
   invalidType,
   quoted,
+  refusePromise,
   shown,
   syncTimeout,
 } from './arguments.js';
@@ -184,11 +185,10 @@ export class Condition extends SharedObject<'Condition'> {
     const deadlineMs = native.now() + timeoutMs;
     for (;;) {
       const value = predicate();
-      if (typeof (value as { then?: unknown } | null | undefined)?.then === 'function') {
-        throw invalidType(
-          'waitForSync() blocks this thread, and its predicate returned a promise: use waitFor()',
-        );
-      }
+      refusePromise(
+        value,
+        'waitForSync() blocks this thread, and its predicate returned a promise: use waitFor()',
+      );
       if (value) return value;
       const leftMs = deadlineMs - native.now();
       if (!(leftMs > 0)) return value;

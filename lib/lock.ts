@@ -4,8 +4,10 @@ import {
   type AcquireSyncOptions,
   checkAcquireOptions,
   checkFunction,
-  invalidType,
+  checkNoOptions,
+  refusePromise,
   syncTimeout,
+  WAITING_VERBS,
 } from './arguments.js';
 import { Exclusive, type LockOptions, type LockToken } from './exclusive.js';
 import type { LockGuard } from './guard.js';
@@ -99,8 +101,10 @@ export class Lock extends Exclusive<LockCore> {
    * @returns the guard, or `null`: somebody holds the lock, maybe this thread, or promises of this
    *   thread wait for it
    * @throws ClosedError, UnlinkedError, RegionError
+   * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`: there are no options
    */
-  tryAcquire(): LockGuard | null {
+  tryAcquire(options?: never): LockGuard | null {
+    if (options !== undefined) checkNoOptions(options, 'tryAcquire()', WAITING_VERBS);
     return this.core.take() ?? this.openCore.tryAcquire(this.warns);
   }
 
@@ -152,9 +156,10 @@ export class Lock extends Exclusive<LockCore> {
  * @internal
  */
 export function settled<T>(result: T): T {
-  if (typeof (result as { then?: unknown } | null | undefined)?.then !== 'function') return result;
-  throw invalidType(
+  refusePromise(
+    result,
     'withSync() holds the lock only until its function returns, and that returned a promise: ' +
       'use with()',
   );
+  return result;
 }

@@ -5,7 +5,9 @@ import {
   type AcquireSyncOptions,
   checkAcquireOptions,
   checkFunction,
+  checkNoOptions,
   syncTimeout,
+  WAITING_VERBS,
 } from './arguments.js';
 import { Exclusive, type LockOptions, type LockToken } from './exclusive.js';
 import { LockGuard, notHeldBy } from './guard.js';
@@ -271,8 +273,10 @@ export class RLock extends Exclusive<RLockCore> {
    *
    * @returns the guard, or `null`: somebody else holds it, or promises of this thread wait for it
    * @throws ClosedError, UnlinkedError, RegionError
+   * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`: there are no options
    */
-  tryAcquire(): LockGuard | null {
+  tryAcquire(options?: never): LockGuard | null {
+    if (options !== undefined) checkNoOptions(options, 'tryAcquire()', WAITING_VERBS);
     const core = this.openCore;
     return core.reenter(true) ?? core.tryAcquire(this.warns);
   }

@@ -5,8 +5,10 @@ import {
   checkAcquireOptions,
   checkBoolean,
   checkFunction,
+  checkNoOptions,
   checkOptions,
   syncTimeout,
+  WAITING_VERBS,
 } from './arguments.js';
 import { type Claim, claimLater, claimNow, claimSync } from './claim.js';
 import { NotHeldError } from './errors.js';
@@ -105,8 +107,10 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
    *
    * @returns the guard, or `null`: the other side is held, or others wait
    * @throws ClosedError, UnlinkedError, RegionError
+   * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`: there are no options
    */
-  tryAcquire(): Guard | null {
+  tryAcquire(options?: never): Guard | null {
+    if (options !== undefined) checkNoOptions(options, 'tryAcquire()', WAITING_VERBS);
     return claimNow(this.core, this.#claim());
   }
 

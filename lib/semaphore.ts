@@ -5,11 +5,13 @@ import {
   checkAcquireOptions,
   checkBoolean,
   checkFunction,
+  checkNoOptions,
   checkOptions,
   invalidRange,
   invalidType,
   shown,
   syncTimeout,
+  WAITING_VERBS,
 } from './arguments.js';
 import { type Claim, claimLater, claimNow, claimSync } from './claim.js';
 import { DeadlockError, NotHeldError } from './errors.js';
@@ -255,7 +257,9 @@ export class Semaphore extends SharedObject<'Semaphore'> {
    * @throws ClosedError, UnlinkedError, RegionError
    * @throws TypeError, RangeError `ERR_HOLDFAST_INVALID_ARGUMENT`
    */
-  tryAcquire(n = 1): SemaphoreGuard | null {
+  tryAcquire(n = 1, options?: never): SemaphoreGuard | null {
+    const given: unknown = typeof n === 'object' && n !== null ? n : options;
+    if (given !== undefined) checkNoOptions(given, 'tryAcquire()', WAITING_VERBS);
     this.#checkWanted(n, 'tryAcquire()');
     return claimNow(this.core, this.#claim(n));
   }

@@ -4,6 +4,7 @@ import {
   type AcquireOptions,
   type AcquireSyncOptions,
   checkAcquireOptions,
+  checkNoOptions,
   invalidRange,
   invalidType,
   shown,
@@ -212,8 +213,14 @@ export class NamedSemaphore implements Disposable {
     if (!this.#waits.isEmpty) this.#waits.look();
   }
 
-  /** Takes a permit if there is one. Never waits. */
-  tryWait(): boolean {
+  /**
+   * Takes a permit if there is one. Never waits.
+   *
+   * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`: there are no options
+   * @throws ClosedError `ERR_HOLDFAST_CLOSED`
+   */
+  tryWait(options?: never): boolean {
+    checkNoOptions(options, 'tryWait()', 'wait({ timeout }) or waitSync({ timeout })');
     const outcome = native.semaphoreTryWait(this.#opened.handle);
     return this.#opened.checked(outcome, 'wait for') === Outcome.Taken;
   }
