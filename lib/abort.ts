@@ -24,8 +24,12 @@ class Listener {
   remove(wait: Abortable): void {
     this.#waits.delete(wait);
     if (this.#waits.size > 0) return;
-    this.#signal.removeEventListener('abort', this);
     listeners.delete(this.#signal);
+    try {
+      this.#signal.removeEventListener('abort', this);
+    } catch {
+      // A signal of another make. The listener stays and has nobody to tell; what its wait got must go on.
+    }
   }
 
   /** What `addEventListener` calls. A wait that ends while others are told leaves the set unvisited. */
@@ -36,7 +40,10 @@ class Listener {
 
 const listeners = new WeakMap<AbortSignal, Listener>();
 
-/** Has `wait` told when `signal` aborts, which it has not yet. */
+/**
+ * Has `wait` told when `signal` aborts, and never before this has returned. May throw what the signal throws, which can
+ * be of another make: nothing is left behind then, so this comes first, before anything else is changed.
+ */
 export function onAbort(signal: AbortSignal, wait: Abortable): void {
   let listener = listeners.get(signal);
   if (listener === undefined) {
@@ -44,6 +51,8 @@ export function onAbort(signal: AbortSignal, wait: Abortable): void {
     listeners.set(signal, listener);
   }
   listener.add(wait);
+  // Aborted by then: there is no event any more, or it came before the wait was in the set.
+  if (signal.aborted) void Promise.resolve().then(() => listener.handleEvent());
 }
 
 /** Ends that. The last wait of a signal takes the listener off. */

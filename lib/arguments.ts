@@ -108,8 +108,35 @@ function isSignal(value: unknown): value is AbortSignal {
     typeof value === 'object' &&
     value !== null &&
     typeof (value as AbortSignal).aborted === 'boolean' &&
-    typeof (value as AbortSignal).addEventListener === 'function'
+    typeof (value as AbortSignal).addEventListener === 'function' &&
+    typeof (value as AbortSignal).removeEventListener === 'function'
   );
+}
+
+/** What {@link checkNoOptions} sends to, for a lock's `tryAcquire()`. */
+export const WAITING_VERBS = 'acquire({ timeout }) or acquireSync({ timeout })';
+
+/**
+ * Refuses options where a verb takes none.
+ *
+ * @param remedy - the verbs that take them, and wait
+ */
+export function checkNoOptions(options: unknown, where: string, remedy: string): void {
+  if (options === undefined) return;
+  checkOptions(options, Object.keys(Object(options)), where); // an object at least
+  const [key] = Object.keys(options as object);
+  if (key === undefined) return;
+  throw invalidType(`${where} has no option ${quoted(key)}, as it never waits: use ${remedy}`);
+}
+
+/**
+ * Refuses a promise where work must be done by the time its function returns. The rejection that the promise may end in
+ * is nobody's any more, and so not "unhandled": the mistake is this one.
+ */
+export function refusePromise(result: unknown, message: string): void {
+  if (typeof (result as { then?: unknown } | null | undefined)?.then !== 'function') return;
+  Promise.resolve(result).catch(() => {});
+  throw invalidType(message);
 }
 
 /** Checks an object's name: 1 to 255 bytes of well-formed UTF-8 without NUL. */

@@ -6,6 +6,7 @@ import {
   checkOptions,
   invalidRange,
   invalidType,
+  refusePromise,
   shown,
   syncTimeout,
 } from './arguments.js';
@@ -111,7 +112,7 @@ export class Barrier extends SharedObject<'Barrier'> {
     const timeoutMs = options?.timeout ?? this.#timeoutMs;
     const signal = options?.signal;
     if (signal?.aborted) throw signal.reason;
-    const wait = LongWait.of(this.core, A_ROUND);
+    const wait = LongWait.of(this.core, A_ROUND, signal);
     try {
       let outcome = wait.begin();
       if (outcome === Outcome.Pending) {
@@ -231,11 +232,10 @@ export class Barrier extends SharedObject<'Barrier'> {
     wait.core.held++;
     try {
       const result: unknown = this.#action();
-      if (typeof (result as { then?: unknown } | null | undefined)?.then === 'function') {
-        throw invalidType(
-          "waitSync() goes on when the barrier's action returns, and that returned a promise: use wait()",
-        );
-      }
+      refusePromise(
+        result,
+        "waitSync() goes on when the barrier's action returns, and that returned a promise: use wait()",
+      );
       return wait.act(Action.ActionDone);
     } finally {
       wait.core.held--;

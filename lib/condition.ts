@@ -9,6 +9,7 @@ import {
   invalidRange,
   invalidType,
   quoted,
+  refusePromise,
   shown,
   syncTimeout,
 } from './arguments.js';
@@ -185,11 +186,10 @@ export class Condition extends SharedObject<'Condition'> {
     const deadlineMs = native.now() + timeoutMs;
     for (;;) {
       const value = predicate();
-      if (typeof (value as { then?: unknown } | null | undefined)?.then === 'function') {
-        throw invalidType(
-          'waitForSync() blocks this thread, and its predicate returned a promise: use waitFor()',
-        );
-      }
+      refusePromise(
+        value,
+        'waitForSync() blocks this thread, and its predicate returned a promise: use waitFor()',
+      );
       if (value) return value;
       const leftMs = deadlineMs - native.now();
       if (!(leftMs > 0)) return value;
@@ -291,7 +291,7 @@ export class Condition extends SharedObject<'Condition'> {
 
   async #wait(lock: LockCore, timeoutMs: number, signal: AbortSignal | undefined) {
     const { warns } = insideOf(this.lock);
-    const wait = LongWait.of(this.core, A_NOTIFICATION);
+    const wait = LongWait.of(this.core, A_NOTIFICATION, signal);
     try {
       // First the queue, then the lock: whoever gets that and notifies finds this one waiting.
       wait.begin();

@@ -10,6 +10,7 @@ import { DISPOSE } from './dispose.js';
 import { ClosedError, HoldfastError, NotHeldError } from './errors.js';
 import type { LockGuard } from './guard.js';
 import { type LockHolder, lookAtHolder } from './holder.js';
+import { inspected } from './inspected.js';
 import { LockCore } from './lock-core.js';
 import { Kind, native, OpenFlag, Status } from './native.js';
 import { SHARED } from './not-data.js';
@@ -106,10 +107,11 @@ export abstract class Exclusive<Core extends LockCore> implements Disposable {
    * it is there; to act on it, use `tryAcquire()`.
    *
    * @throws ClosedError `ERR_HOLDFAST_CLOSED`
+   * @throws UnlinkedError `ERR_HOLDFAST_UNLINKED`
    */
   get locked(): boolean {
     const core = this.openCore;
-    core.refuseEnded();
+    core.refuseUnlinked();
     return core.isOwned;
   }
 
@@ -117,10 +119,11 @@ export abstract class Exclusive<Core extends LockCore> implements Disposable {
    * Who holds it, `null` if nobody does. As old as {@link locked}. Does not wait for the lock.
    *
    * @throws ClosedError `ERR_HOLDFAST_CLOSED`
+   * @throws UnlinkedError `ERR_HOLDFAST_UNLINKED`
    */
   get holder(): LockHolder | null {
     const core = this.openCore;
-    core.refuseEnded();
+    core.refuseUnlinked();
     return lookAtHolder(core);
   }
 
@@ -180,9 +183,11 @@ export abstract class Exclusive<Core extends LockCore> implements Disposable {
 
   /** What `console.log` shows. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
-    const core = this.#core;
-    if (core === closedCore || core.endStatus !== 0) return `${this.title} (closed)`;
-    return `${this.title} (${this.state()})`;
+    const state = inspected(() => {
+      this.openCore.refuseUnlinked();
+      return this.state();
+    });
+    return `${this.title} (${state})`;
   }
 
   /** @internal In a few words, for what `console.log` shows. */

@@ -2,6 +2,7 @@
 import type { AgentWord } from './agent-word.js';
 import { native } from './native.js';
 import { statusError } from './status.js';
+import { wallClockMs } from './timers.js';
 
 /** Who holds a lock. */
 export interface LockHolder {
@@ -41,7 +42,7 @@ export function lookAtHolder(
   const [pid, thread, heldForMs] = answer;
   const token = word.tokens[1] as number;
   const sinceMs = beginning(
-    { token, pid, thread, sinceMs: Date.now() - heldForMs },
+    { token, pid, thread, sinceMs: wallClockMs() - heldForMs },
     word.seenHolder,
   );
   word.seenHolder = { token, pid, thread, sinceMs };

@@ -22,7 +22,7 @@ import { native, Outcome, Release, Status } from './native.js';
 import { HELD_BY_OTHER_REALM, type RegionObject, unregister } from './region.js';
 import { Fifo, Request, type RequestOwner, type Suspension } from './request.js';
 import { statusError } from './status.js';
-import { afterTurn, isTurnUsedUp, type Passer } from './turn.js';
+import { afterTurn, isTurnDue, isTurnUsedUp, type Passer, turned } from './turn.js';
 
 /** How long a thread may keep for itself a lock that other threads wait for. */
 const TENURE_MS = 1;
@@ -138,8 +138,11 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
     const timeoutMs = options?.timeout ?? Number.POSITIVE_INFINITY;
     const signal = options?.signal;
     if (signal?.aborted) return Promise.reject(signal.reason);
+    const isDue = isTurnDue();
+    if (isDue && timeoutMs <= 0) return turned().then(() => this.acquire(options, warns));
     try {
-      const guard = timeoutMs > 0 ? this.take() : this.tryAcquire(warns);
+      let guard: LockGuard | null = null;
+      if (!isDue) guard = timeoutMs > 0 ? this.take() : this.tryAcquire(warns);
       if (guard !== null) {
         return signal === undefined ? Promise.resolve(guard) : this.unlessAborted(guard, signal);
       }
@@ -149,15 +152,18 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
       return Promise.reject(error);
     }
     return new Promise((resolve, reject) => {
-      this.enqueue(new Request(this, { resolve, reject }, { timeoutMs, signal, warns }));
+      this.enqueue(new Request(this, { resolve, reject }, { timeoutMs, signal, warns }), isDue);
     });
   }
 
-  private enqueue(request: Request<LockGuard>): void {
+  private enqueue(request: Request<LockGuard>, isTurnDue = false): void {
     this.queue.push(request);
     this.gate |= Gate.Queue;
     // Only for itself: those before it have a ticket, or await a turn of the loop on purpose.
-    if (this.queue.head === request) this.pump();
+    if (this.queue.head !== request) return;
+    // A lock that would be had now stands free until then. For one that would not be there is no chain to break.
+    if (isTurnDue && !this.isAnothers) afterTurn(this);
+    else this.pump();
   }
 
   // ---- the requests of this thread ----
@@ -195,9 +201,10 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
     this.remove(request);
     let guard = this.admit(abandoned, true);
     if (request.suspension !== null) guard = this.putBack(request.suspension, guard);
-    if (abandoned && request.warns) this.warnAbandoned();
     const { signal } = request;
     request.resolve(signal === undefined ? guard : this.unlessAborted(guard, signal));
+    // Last: `process.emitWarning` is anybody's to replace, and may throw.
+    if (abandoned && request.warns) this.warnAbandoned();
   }
 
   /**
@@ -525,5 +532,11 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
   refuseEnded(): void {
     if ((this.gate & Gate.Ended) === 0) return;
     throw statusError(this.endStatus, `cannot use ${this.title}`);
+  }
+
+  /** Also where somebody, anywhere, has unlinked it: for looks at the word, which are not done by the addon. */
+  refuseUnlinked(): void {
+    this.refuseEnded();
+    if (this.isUnlinked) throw statusError(Status.Unlinked, `cannot use ${this.title}`);
   }
 }

@@ -4,13 +4,16 @@ import {
   type AcquireSyncOptions,
   checkAcquireOptions,
   checkFunction,
-  invalidType,
+  checkNoOptions,
+  refusePromise,
   syncTimeout,
+  WAITING_VERBS,
 } from './arguments.js';
 import { Exclusive, type LockOptions, type LockToken } from './exclusive.js';
 import type { LockGuard } from './guard.js';
 import { LockCore } from './lock-core.js';
 import { inForce } from './region.js';
+import { isTurnDue } from './turn.js';
 
 /**
  * A lock that processes and worker threads of one machine share by its name, and that a death
@@ -58,7 +61,7 @@ export class Lock extends Exclusive<LockCore> {
    * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
    */
   acquire(options?: AcquireOptions): Promise<LockGuard> {
-    if (options === undefined) {
+    if (options === undefined && !isTurnDue()) {
       const guard = this.core.take();
       // Not an async function: one promise less, and nothing that could throw.
       if (guard !== null) return Promise.resolve(guard);
@@ -98,8 +101,10 @@ export class Lock extends Exclusive<LockCore> {
    * @returns the guard, or `null`: somebody holds the lock, maybe this thread, or promises of this
    *   thread wait for it
    * @throws ClosedError, UnlinkedError, RegionError
+   * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`: there are no options
    */
-  tryAcquire(): LockGuard | null {
+  tryAcquire(options?: never): LockGuard | null {
+    if (options !== undefined) checkNoOptions(options, 'tryAcquire()', WAITING_VERBS);
     return this.core.take() ?? this.openCore.tryAcquire(this.warns);
   }
 
@@ -160,9 +165,10 @@ export type Settled<T> = Extract<T, PromiseLike<unknown>> extends never ? unknow
  * @internal
  */
 export function settled<T>(result: T): T {
-  if (typeof (result as { then?: unknown } | null | undefined)?.then !== 'function') return result;
-  throw invalidType(
+  refusePromise(
+    result,
     'withSync() holds the lock only until its function returns, and that returned a promise: ' +
       'use with()',
   );
+  return result;
 }

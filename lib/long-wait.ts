@@ -11,6 +11,7 @@
  *
  * @internal
  */
+import { type Abortable, offAbort, onAbort } from './abort.js';
 import { native, OrElse, Outcome, Status } from './native.js';
 import { type RegionObject, register, unregister } from './region.js';
 import { Request, type RequestOwner } from './request.js';
@@ -38,6 +39,9 @@ export class LongWait implements RegionObject, RequestOwner<number> {
   readonly #want: LongWant;
   #request: Request<number> | null = null;
   #state: number = State.Over;
+  /** What is listened to from before the wait until it is done. */
+  #signal: AbortSignal | undefined;
+  readonly #listening: Abortable = { aborted() {} };
 
   private constructor(core: ObjectCore, want: LongWant) {
     const handle = native.openWaiter(core.handle);
@@ -49,11 +53,22 @@ export class LongWait implements RegionObject, RequestOwner<number> {
     core.longWaits.add(this);
   }
 
-  /** A waiter at the object. `want` is the same in all calls for one kind. */
-  static of(core: ObjectCore, want: LongWant): LongWait {
+  /**
+   * A waiter at the object. `want` is the same in all calls for one kind. A signal that takes no listener throws here,
+   * where nothing has been changed, and not in {@link told}.
+   */
+  static of(core: ObjectCore, want: LongWant, signal?: AbortSignal): LongWait {
     core.refuseEnded();
     core.withdrawTorn();
-    return core.spareWaits.pop() ?? new LongWait(core, want);
+    const wait = core.spareWaits.pop() ?? new LongWait(core, want);
+    try {
+      if (signal !== undefined) onAbort(signal, wait.#listening);
+      wait.#signal = signal;
+    } catch (error) {
+      wait.done();
+      throw error;
+    }
+    return wait;
   }
 
   get name(): string {
@@ -68,8 +83,9 @@ export class LongWait implements RegionObject, RequestOwner<number> {
   /** A promise of what a waiter that is queued will be told. `TimedOut` is an outcome. */
   told(options: WaitOptions): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#request = new Request(this, { resolve, reject }, { ...options, warns: false });
-      this.#request.begin();
+      const request = new Request(this, { resolve, reject }, { ...options, warns: false });
+      request.begin();
+      this.#request = request;
     });
   }
 
@@ -104,6 +120,8 @@ export class LongWait implements RegionObject, RequestOwner<number> {
 
   /** To be called on every way out. What stays on the ticket is given back. */
   done(): void {
+    if (this.#signal !== undefined) offAbort(this.#signal, this.#listening);
+    this.#signal = undefined;
     this.#dismiss();
     const { core } = this;
     if (core.blocking === this) core.blocking = null; // torn out of toldSync()

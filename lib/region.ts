@@ -15,6 +15,7 @@ import {
 import { HoldfastError } from './errors.js';
 import { native, Status } from './native.js';
 import { statusError } from './status.js';
+import { throwUncaught } from './timers.js';
 import { freshTurn } from './turn.js';
 
 /** Options of {@link configure}. */
@@ -199,11 +200,15 @@ function refuseOtherNamespace(namespace: string): void {
   );
 }
 
-/** Called by the addon, on this thread's event loop. */
+/** Called by the addon, on this thread's event loop. It reports each outcome once: an exception must not keep the rest. */
 function onReady(batch: number[]): void {
   freshTurn();
   for (let i = 0; i + 1 < batch.length; i += 2) {
-    objects.get(batch[i] as number)?.ready(batch[i + 1] as number);
+    try {
+      objects.get(batch[i] as number)?.ready(batch[i + 1] as number);
+    } catch (error) {
+      throwUncaught(error);
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import { type Abortable, offAbort, onAbort } from './abort.js';
 import type { LockGuard } from './guard.js';
 import { native } from './native.js';
 import { waitBegins, waitEnds } from './region.js';
+import { clearTimeout, setTimeout } from './timers.js';
 
 /** The longest that `setTimeout` can do; with more it fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -59,10 +60,10 @@ export class Request<Guard> implements Abortable {
     this.warns = wait.warns;
   }
 
-  /** Starts its clock and listens to its signal. */
+  /** Listens to its signal and starts its clock. Where the signal throws it has not begun. */
   begin(): void {
-    waitBegins();
     if (this.signal !== undefined) onAbort(this.signal, this);
+    waitBegins();
     if (this.timeoutMs === Number.POSITIVE_INFINITY) return;
     this.#deadlineMs = native.now() + this.timeoutMs;
     this.#arm(this.timeoutMs);
@@ -101,11 +102,11 @@ export class Fifo<Guard> {
   #tail: Request<Guard> | null = null;
 
   push(request: Request<Guard>): void {
+    request.begin(); // first, as it may throw
     request.before = this.#tail;
     if (this.#tail === null) this.head = request;
     else this.#tail.after = request;
     this.#tail = request;
-    request.begin();
   }
 
   /** Takes out a request that is in it, wherever it stands. */

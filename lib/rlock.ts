@@ -5,7 +5,9 @@ import {
   type AcquireSyncOptions,
   checkAcquireOptions,
   checkFunction,
+  checkNoOptions,
   syncTimeout,
+  WAITING_VERBS,
 } from './arguments.js';
 import { Exclusive, type LockOptions, type LockToken } from './exclusive.js';
 import { LockGuard, notHeldBy } from './guard.js';
@@ -13,6 +15,7 @@ import { type Settled, settled } from './lock.js';
 import { LockCore } from './lock-core.js';
 import { inForce } from './region.js';
 import type { Suspension } from './request.js';
+import { isTurnDue, turned } from './turn.js';
 
 /** By which verb a hold was taken, and with that who may enter it again: see {@link RLock}. */
 const By = { Sync: 0, With: 1, Promise: 2 } as const;
@@ -159,7 +162,7 @@ class RLockCore extends LockCore {
 
   /** Levels of whoever holds it; what a former holder left there does not count. */
   get depth(): number {
-    this.refuseEnded();
+    this.refuseUnlinked();
     return this.isOwned ? Atomics.load(this.words, 1) : 0;
   }
 }
@@ -212,6 +215,7 @@ export class RLock extends Exclusive<RLockCore> {
    * How many acquisitions whoever holds it has not released yet, in any process; 0 if it is free.
    *
    * @throws ClosedError `ERR_HOLDFAST_CLOSED`
+   * @throws UnlinkedError `ERR_HOLDFAST_UNLINKED`
    */
   get depth(): number {
     return this.openCore.depth;
@@ -238,6 +242,8 @@ export class RLock extends Exclusive<RLockCore> {
         return wait;
       }
       if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+      // As every promise that would have it at once; the hold is the caller's, and is kept meanwhile.
+      if (isTurnDue()) return turned().then(() => this.acquire(options));
       const guard = core.reenter(false);
       return guard === null ? core.acquire(options, this.warns) : Promise.resolve(guard);
     } catch (error) {
@@ -267,8 +273,10 @@ export class RLock extends Exclusive<RLockCore> {
    *
    * @returns the guard, or `null`: somebody else holds it, or promises of this thread wait for it
    * @throws ClosedError, UnlinkedError, RegionError
+   * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`: there are no options
    */
-  tryAcquire(): LockGuard | null {
+  tryAcquire(options?: never): LockGuard | null {
+    if (options !== undefined) checkNoOptions(options, 'tryAcquire()', WAITING_VERBS);
     const core = this.openCore;
     return core.reenter(true) ?? core.tryAcquire(this.warns);
   }

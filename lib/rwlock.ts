@@ -5,8 +5,10 @@ import {
   checkAcquireOptions,
   checkBoolean,
   checkFunction,
+  checkNoOptions,
   checkOptions,
   syncTimeout,
+  WAITING_VERBS,
 } from './arguments.js';
 import { type Claim, claimLater, claimNow, claimSync } from './claim.js';
 import { NotHeldError } from './errors.js';
@@ -24,6 +26,7 @@ import {
   type WriteGuard,
 } from './rwlock-guard.js';
 import { SharedObject } from './shared-object.js';
+import { isTurnDue, turned } from './turn.js';
 import type { ObjectCore } from './waiter.js';
 
 /** What either side needs of its lock. */
@@ -82,6 +85,7 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
    */
   async acquire(options?: AcquireOptions): Promise<Guard> {
     checkAcquireOptions(options, 'acquire()');
+    if (isTurnDue()) await turned();
     return claimLater(this.core, this.#claim(), options);
   }
 
@@ -106,8 +110,10 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
    *
    * @returns the guard, or `null`: the other side is held, or others wait
    * @throws ClosedError, UnlinkedError, RegionError
+   * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`: there are no options
    */
-  tryAcquire(): Guard | null {
+  tryAcquire(options?: never): Guard | null {
+    if (options !== undefined) checkNoOptions(options, 'tryAcquire()', WAITING_VERBS);
     return claimNow(this.core, this.#claim());
   }
 

@@ -5,11 +5,13 @@ import {
   checkAcquireOptions,
   checkBoolean,
   checkFunction,
+  checkNoOptions,
   checkOptions,
   invalidRange,
   invalidType,
   shown,
   syncTimeout,
+  WAITING_VERBS,
 } from './arguments.js';
 import { type Claim, claimLater, claimNow, claimSync } from './claim.js';
 import { ASYNC_DISPOSE, DISPOSE } from './dispose.js';
@@ -19,6 +21,7 @@ import { type Settled, settled } from './lock.js';
 import { Action, native, Outcome, Question, Status } from './native.js';
 import { GUARD } from './not-data.js';
 import { SharedObject } from './shared-object.js';
+import { isTurnDue, turned } from './turn.js';
 import type { ObjectCore } from './waiter.js';
 
 /** Options of `new Semaphore()`. */
@@ -234,6 +237,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
   async acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<SemaphoreGuard> {
     const { n, options } = this.#asked(first, second, 'acquire()');
     checkAcquireOptions(options, 'acquire()');
+    if (isTurnDue()) await turned();
     return claimLater(this.core, this.#claim(n), options);
   }
 
@@ -264,7 +268,9 @@ export class Semaphore extends SharedObject<'Semaphore'> {
    * @throws ClosedError, UnlinkedError, RegionError
    * @throws TypeError, RangeError `ERR_HOLDFAST_INVALID_ARGUMENT`
    */
-  tryAcquire(n = 1): SemaphoreGuard | null {
+  tryAcquire(n = 1, options?: never): SemaphoreGuard | null {
+    const given: unknown = typeof n === 'object' && n !== null ? n : options;
+    if (given !== undefined) checkNoOptions(given, 'tryAcquire()', WAITING_VERBS);
     this.#checkWanted(n, 'tryAcquire()');
     return claimNow(this.core, this.#claim(n));
   }
@@ -284,6 +290,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
     checkFunction(fn, 'with()');
     const { n, rest } = this.#withOptions(options, 'with()');
     checkAcquireOptions(rest, 'with()');
+    if (isTurnDue()) await turned();
     const guard = await claimLater(this.core, this.#claim(n), rest);
     try {
       return await fn(guard);

@@ -4,6 +4,7 @@ import { checkName, quoted } from './arguments.js';
 import { DISPOSE } from './dispose.js';
 import { ClosedError, HoldfastError } from './errors.js';
 import { EXISTING } from './exclusive.js';
+import { inspected } from './inspected.js';
 import { Kind, native, OpenFlag, Status } from './native.js';
 import { SHARED } from './not-data.js';
 import { inForce, joinRegion, register } from './region.js';
@@ -115,9 +116,11 @@ export abstract class SharedObject<K extends ObjectKind = ObjectKind> implements
 
   /** What `console.log` shows. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
-    const title = `${this.#kindName} ${quoted(this.name)}`;
-    const isOpen = this.#core !== null && this.#core.endStatus === 0;
-    return isOpen ? `${title} (${this.state()})` : `${title} (closed)`;
+    const state = inspected(() => {
+      this.core.refuseOver();
+      return this.state();
+    });
+    return `${this.#kindName} ${quoted(this.name)} (${state})`;
   }
 
   /** @internal In a few words, for {@link inspect}. */

@@ -12,6 +12,7 @@ import { native, OrElse, Outcome, Status } from './native.js';
 import { type RegionObject, register, unregister } from './region.js';
 import { Request, type RequestOwner } from './request.js';
 import { statusError } from './status.js';
+import { setImmediate } from './timers.js';
 
 /** What is wanted of an object, in its kind's words. */
 export interface Want {
@@ -71,9 +72,15 @@ class Waiter implements RegionObject, RequestOwner<number> {
   /** A promise of the outcome; `TimedOut` is one. Rejects with `signal.reason`, or an error. */
   wait(want: Want, options: WaitOptions): Promise<number> {
     return new Promise((resolve, reject) => {
+      const request = new Request(this, { resolve, reject }, { ...options, warns: false });
+      try {
+        request.begin();
+      } catch (error) {
+        this.#object.takeBack(this);
+        throw error;
+      }
       this.#want = want;
-      this.#request = new Request(this, { resolve, reject }, { ...options, warns: false });
-      this.#request.begin();
+      this.#request = request;
       want.prepare?.(this.handle);
       const outcome = native.attempt(this.handle, want.role, want.units, OrElse.Queue);
       if (outcome !== Outcome.Pending) this.ready(outcome);
@@ -88,8 +95,8 @@ class Waiter implements RegionObject, RequestOwner<number> {
     } else if (outcome < 0) {
       request.reject(this.#object.error(outcome));
     } else {
-      if (isTaken(outcome)) want?.took?.(outcome);
       request.resolve(outcome);
+      if (isTaken(outcome)) want?.took?.(outcome);
     }
   }
 
@@ -299,7 +306,7 @@ export class ObjectCore implements RegionObject {
   }
 
   ask(question: number): number {
-    this.refuseEnded();
+    this.refuseOver();
     const answer = native.ask(this.handle, question);
     if (answer < 0) throw this.error(answer);
     return answer;

@@ -4,6 +4,7 @@ import {
   type AcquireOptions,
   type AcquireSyncOptions,
   checkAcquireOptions,
+  checkNoOptions,
   invalidRange,
   invalidType,
   shown,
@@ -13,6 +14,7 @@ import { DISPOSE } from '../dispose.js';
 import { ClosedError, TimeoutError } from '../errors.js';
 import { native, Outcome, Status } from '../native.js';
 import { POSIX } from '../not-data.js';
+import { clearTimeout, setTimeout } from '../timers.js';
 import {
   checkPosixName,
   Opened,
@@ -191,7 +193,11 @@ export class NamedSemaphore implements Disposable {
     this.#waits = new Waits(this.#opened);
   }
 
-  /** What it stands at now; 0 while anybody waits. As `sem_getvalue`. */
+  /**
+   * What it stands at now; 0 while anybody waits. As `sem_getvalue`.
+   *
+   * @throws ClosedError `ERR_HOLDFAST_CLOSED`
+   */
   get value(): number {
     return this.#opened.checked(native.semaphoreValue(this.#opened.handle), 'read');
   }
@@ -211,8 +217,14 @@ export class NamedSemaphore implements Disposable {
     if (!this.#waits.isEmpty) this.#waits.look();
   }
 
-  /** Takes a permit if there is one. Never waits. */
-  tryWait(): boolean {
+  /**
+   * Takes a permit if there is one. Never waits.
+   *
+   * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`: there are no options
+   * @throws ClosedError `ERR_HOLDFAST_CLOSED`
+   */
+  tryWait(options?: never): boolean {
+    checkNoOptions(options, 'tryWait()', 'wait({ timeout }) or waitSync({ timeout })');
     const outcome = native.semaphoreTryWait(this.#opened.handle);
     return this.#opened.checked(outcome, 'wait for') === Outcome.Taken;
   }

@@ -1,5 +1,5 @@
 /** A robust mutex as pthreads has it. */
-import { type AcquireSyncOptions, quoted, syncTimeout } from '../arguments.js';
+import { type AcquireSyncOptions, checkNoOptions, quoted, syncTimeout } from '../arguments.js';
 import { DISPOSE } from '../dispose.js';
 import { DeadlockError, HoldfastError, NotHeldError, TimeoutError } from '../errors.js';
 import { native, Outcome, Status } from '../native.js';
@@ -115,8 +115,10 @@ export class RobustMutex implements Disposable {
    * @returns as {@link lockSync}; `null`: somebody has it, maybe this thread
    * @throws HoldfastError `ERR_HOLDFAST_NOT_RECOVERABLE`
    * @throws ClosedError `ERR_HOLDFAST_CLOSED`
+   * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`: there are no options
    */
-  tryLock(): LockState | null {
+  tryLock(options?: never): LockState | null {
+    checkNoOptions(options, 'tryLock()', 'lockSync({ timeout })');
     const outcome = native.mutexTryLock(this.#opened.handle);
     return outcome === Outcome.TimedOut ? null : this.#state(outcome);
   }

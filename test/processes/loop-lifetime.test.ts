@@ -30,6 +30,12 @@ describe('a process with nothing pending ends by itself', () => {
     expect(await child.exited).toEqual({ code: 0, signal: null });
     expect(child.output).toBe(output);
   });
+
+  it('after waits by a signal that takes no listener', async () => {
+    const child = spawnFixture('deaf-signal.mjs');
+    expect(await child.exited).toEqual({ code: 0, signal: null });
+    expect(child.output).toBe('');
+  });
 });
 
 describe('a process with a pending wait stays until it ends', () => {

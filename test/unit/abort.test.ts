@@ -1,7 +1,7 @@
 import { getEventListeners, setMaxListeners } from 'node:events';
-import { Lock } from 'holdfast';
-import { describe, expect, it } from 'vitest';
-import { reasonOf, rejectedBy } from '../support/errors.js';
+import { Barrier, Condition, Event, Lock, RWLock, Semaphore, SharedValue } from 'holdfast';
+import { afterAll, describe, expect, it } from 'vitest';
+import { INVALID, reasonOf, rejectedBy } from '../support/errors.js';
 import { ownNamespace, uniqueName } from '../support/namespace.js';
 import { turns } from '../support/promises.js';
 
@@ -153,4 +153,156 @@ describe('the listener on the signal is taken off', () => {
     expect(listeners(aborted.signal)).toBe(0);
     held.release();
   });
+});
+
+/** A wait of each class by a signal, which does not end by itself. All at nobody else's objects. */
+function waits(): Record<string, (signal: AbortSignal) => Promise<unknown>> {
+  const lock = new Lock();
+  const semaphore = new Semaphore();
+  const table = new RWLock();
+  const held = [lock.acquireSync(), semaphore.acquireSync(), table.write.acquireSync()];
+  afterAll(() => {
+    for (const guard of held) guard.release();
+  });
+  const barrier = new Barrier(2);
+  const [event, condition] = [new Event(), new Condition()];
+  const value = new SharedValue(undefined, 'int32');
+  return {
+    'Lock.acquire': (signal) => lock.acquire({ signal }),
+    'Lock.with': (signal) => lock.with(() => {}, { signal }),
+    'Semaphore.acquire': (signal) => semaphore.acquire({ signal }),
+    'RWLock.read.acquire': (signal) => table.read.acquire({ signal }),
+    'Event.wait': (signal) => event.wait({ signal }),
+    'Condition.wait': (signal) => condition.with(() => condition.wait({ signal })),
+    'Barrier.wait': async (signal) => {
+      barrier.reset();
+      return barrier.wait({ signal });
+    },
+    'SharedValue.wait': (signal) => value.wait(0, { signal }),
+  };
+}
+
+/** A signal that is an EventTarget and no AbortSignal, as a polyfill's. */
+class OtherSignal extends EventTarget {
+  aborted = false;
+  reason: unknown;
+
+  abort(reason: unknown): void {
+    this.aborted = true;
+    this.reason = reason;
+    this.dispatchEvent(new globalThis.Event('abort'));
+  }
+}
+
+describe('a signal of another make', () => {
+  const all = waits();
+
+  it.each(Object.keys(all))('that fires while the listener is added ends %s', async (verb) => {
+    class Eager extends OtherSignal {
+      override addEventListener(...args: Parameters<EventTarget['addEventListener']>): void {
+        super.addEventListener(...args);
+        this.abort('at once');
+      }
+    }
+    expect(
+      await reasonOf(() => all[verb]?.(new Eager() as unknown as AbortSignal) as Promise<unknown>),
+    ).toBe('at once');
+  });
+
+  it.each(Object.keys(all))(
+    'that is aborted before its listener is there ends %s',
+    async (verb) => {
+      class Early extends OtherSignal {
+        override addEventListener(...args: Parameters<EventTarget['addEventListener']>): void {
+          this.abort('before');
+          super.addEventListener(...args);
+        }
+      }
+      expect(
+        await reasonOf(
+          () => all[verb]?.(new Early() as unknown as AbortSignal) as Promise<unknown>,
+        ),
+      ).toBe('before');
+    },
+  );
+
+  it.each(Object.keys(all))(
+    'that takes no listener is an error of %s, which leaves no wait',
+    async (verb) => {
+      const failure = new Error('no listeners here');
+      class Deaf extends OtherSignal {
+        override addEventListener(): void {
+          throw failure;
+        }
+      }
+      const wait = all[verb] as (signal: AbortSignal) => Promise<unknown>;
+      expect(await reasonOf(() => wait(new Deaf() as unknown as AbortSignal))).toBe(failure);
+      // As good as new: the next wait is the object's only one, and ends by its own signal.
+      const next = new OtherSignal();
+      const waiting = reasonOf(() => wait(next as unknown as AbortSignal));
+      await turns();
+      next.abort('the next');
+      expect(await waiting).toBe('the next');
+    },
+  );
+
+  it('that takes no listener leaves nobody who would be given what is released next', async () => {
+    const lock = new Lock();
+    const semaphore = new Semaphore();
+    const deaf = Object.assign(new OtherSignal(), {
+      addEventListener() {
+        throw new Error('no listeners here');
+      },
+    }) as unknown as AbortSignal;
+    const [held, permit] = [lock.acquireSync(), semaphore.acquireSync()];
+    await rejectedBy(() => lock.acquire({ signal: deaf }));
+    await rejectedBy(() => semaphore.acquire({ signal: deaf }));
+    held.release();
+    permit.release();
+    expect(lock.locked).toBe(false);
+    expect(semaphore.available).toBe(1);
+  });
+
+  it('that takes no listener breaks no barrier', async () => {
+    const barrier = new Barrier(2);
+    const other = barrier.wait();
+    const deaf = Object.assign(new OtherSignal(), {
+      addEventListener() {
+        throw new Error('no listeners here');
+      },
+    });
+    await rejectedBy(() => barrier.wait({ signal: deaf as unknown as AbortSignal }));
+    expect(barrier.broken).toBe(false);
+    expect(await barrier.wait()).toBe(1);
+    expect(await other).toBe(0);
+  });
+
+  it('that does not let go of its listener harms nobody', async () => {
+    const lock = new Lock();
+    const clinging = Object.assign(new OtherSignal(), {
+      removeEventListener() {
+        throw new Error('never');
+      },
+    });
+    const held = lock.acquireSync();
+    const waiting = lock.acquire({ signal: clinging as unknown as AbortSignal });
+    held.release();
+    (await waiting).release();
+    clinging.abort('too late');
+    expect(lock.locked).toBe(false);
+  });
+
+  it.each(['addEventListener', 'removeEventListener'])(
+    'without %s is refused, before anything has changed',
+    async (method) => {
+      const lock = new Lock();
+      const half = { aborted: false, addEventListener() {}, removeEventListener() {} };
+      const signal = { ...half, [method]: undefined } as unknown as AbortSignal;
+      const error = await rejectedBy(() => lock.acquire({ signal }));
+      expect(error).toBeInstanceOf(TypeError);
+      expect(error.code).toBe(INVALID);
+      expect(error.message).toMatch('"signal" of acquire() must be an AbortSignal');
+      expect(lock.locked).toBe(false);
+    },
+  );
 });
