@@ -8,7 +8,7 @@ import { expect, it } from 'vitest';
 import { type Child, fixtureUrl, spawnFixture } from '../support/child.js';
 import { rejectedBy } from '../support/errors.js';
 import { ownNamespace, regionFile, uniqueName } from '../support/namespace.js';
-import { untilBlocked } from '../support/proc.js';
+import { stopAsleep, untilBlocked } from '../support/proc.js';
 
 const namespace = ownNamespace('shared-memory');
 
@@ -117,7 +117,7 @@ it('a notification that a dying waiter did not use goes to the next', async () =
   const remote = await Remote.start();
   await remote.begin(value, 'waitSync', 0);
   await untilBlocked(remote.child.pid);
-  remote.child.kill('SIGSTOP');
+  await stopAsleep(remote.child.pid);
   const mine = value.wait(0);
   expect(value.notify(1)).toBe(1); // to the stopped one, which came first
   remote.child.kill();
