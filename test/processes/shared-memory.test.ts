@@ -107,9 +107,11 @@ it('notify() wakes as many processes as it says, by element', async () => {
   await remotes[1]?.call(array, 'load', 0); // its wait is queued by now
   expect(array.notify(0)).toBe(0);
   expect(array.notify(1, 1)).toBe(1);
-  expect(await sync?.()).toMatchObject({ value: 'ok' });
+  // Either: what the first does not come for in time goes on to the other, which waited already.
+  const answers = [sync?.(), async_?.()];
+  expect(await Promise.race(answers)).toMatchObject({ value: 'ok' });
   expect(array.notify(1)).toBe(1);
-  expect(await async_?.()).toMatchObject({ value: 'ok' });
+  for (const answer of answers) expect(await answer).toMatchObject({ value: 'ok' });
 });
 
 it('a notification that a dying waiter did not use goes to the next', async () => {
