@@ -201,8 +201,7 @@ export class ObjectCore implements RegionObject {
   readonly tokens: Float64Array;
   /** Open instances in this thread. */
   instances = 0;
-  /** What this thread holds of it: permits, shares. Kept by the kind's class. */
-  held = 0;
+  #held = 0;
   endStatus = 0;
   onEnd: (() => void) | null = null;
   /** Waits that last longer than until they are told; those of them that are free. */
@@ -231,7 +230,17 @@ export class ObjectCore implements RegionObject {
   }
 
   get isHeld(): boolean {
-    return this.held !== 0;
+    return this.#held !== 0;
+  }
+
+  /** What this thread holds of it: permits, shares. Kept by the kind's class. */
+  get held(): number {
+    return this.#held;
+  }
+
+  set held(held: number) {
+    this.#held = held;
+    if (this.instances === 0) this.#endSoonIfOrphaned();
   }
 
   /** One try. `Pending`: it is not to be had. */
@@ -348,6 +357,7 @@ export class ObjectCore implements RegionObject {
 
   /** The waiter's wait is over. */
   takeBack(waiter: Waiter): void {
+    if (this.instances === 0) this.#endSoonIfOrphaned();
     if (this.#idle.length < MAX_IDLE) {
       this.#idle.push(waiter);
       return;
@@ -400,6 +410,11 @@ export class ObjectCore implements RegionObject {
     const isIdle =
       this.#idle.length === this.#waiters.size && this.spareWaits.length === this.longWaits.size;
     if (isIdle) this.endWith(Status.BadHandle);
+  }
+
+  /** When what has just ended is taken note of: a wait may have become a hold, a share an upgrade. */
+  #endSoonIfOrphaned(): void {
+    queueMicrotask(() => this.endIfOrphaned());
   }
 
   unlink(): void {

@@ -23,6 +23,7 @@
 #include "posix/unnamed_file.h"
 #include "region/data_file.h"
 #include "region/registry.h"
+#include "sync/attempt.h"
 
 namespace {
 
@@ -87,14 +88,15 @@ class Precious {
 };
 
 Status open_array(Region& region, AgentSlot agent, std::string_view name, uint32_t elements,
-                  Seat* seat) {
+                  Seat* seat, bool anonymous = false) {
   UnnamedFile data;
   const Parameters parameters{1, elements};  // of int8
   if (const Status status = data.make(0600, elements); status != Status::Ok) return status;
   std::string detail;
   Registry registry(region);
-  return registry.open(agent, name, Kind::SharedArray, {.parameters = parameters, .data = &data},
-                       seat, &detail);
+  return registry.open(agent, name, Kind::SharedArray,
+                       {.anonymous = anonymous, .parameters = parameters, .data = &data}, seat,
+                       &detail);
 }
 
 }  // namespace
@@ -259,6 +261,83 @@ TEST(removed_data__is_freed_when_the_guard_is_left) {
   CHECK_EQ(fixture::open_seat(member.region(), member.claim_agent(), "any", &seat), Status::Ok);
   remover.signal(SIGCONT);
   CHECK(remover.wait().well());
+}
+
+// ---- Deaths (region/data_file.h) ----
+
+namespace {
+
+// The data files of the namespace.
+std::vector<std::string> data_files(const NameSpace& name_space) {
+  std::vector<std::string> found;
+  const std::string prefix = name_space.file().substr(1) + ".";
+  DIR* folder = ::opendir("/dev/shm");
+  while (const dirent* entry = folder != nullptr ? ::readdir(folder) : nullptr) {
+    if (std::strncmp(entry->d_name, prefix.c_str(), prefix.size()) == 0) {
+      found.emplace_back(entry->d_name);
+    }
+  }
+  if (folder != nullptr) ::closedir(folder);
+  return found;
+}
+
+}  // namespace
+
+TEST(data__named_and_its_maker_dies__the_next_one_removes_it) {
+  const NameSpace name_space;
+  Child maker([&] {
+    const Member other(name_space.name());
+    const AgentSlot agent = other.claim_agent();
+    arm_fault("object.data-named", FaultAction::Kill);
+    Seat seat;
+    static_cast<void>(open_array(other.region(), agent, "array", 4096, &seat));
+  });
+  CHECK(maker.wait().killed());
+  CHECK_EQ(data_files(name_space).size(), 1u);
+  CHECK(ends_well([&] {
+    const Member member(name_space.name());
+    Seat seat;
+    CHECK_EQ(fixture::open_seat(member.region(), member.claim_agent(), "any", &seat), Status::Ok);
+    CHECK(data_files(name_space).empty());
+    CHECK_EQ(open_array(member.region(), seat.agent, "array", 4096, &seat), Status::Ok);
+    CHECK_EQ(data_files(name_space).size(), 1u);
+    Registry(member.region()).unlink(seat.object_index);
+  }));
+  CHECK(data_files(name_space).empty());
+}
+
+TEST(data__removed_and_its_remover_dies__the_object_is_over) {
+  for (const bool by_closing : {false, true}) {
+    const NameSpace name_space;
+    Child remover([&] {
+      const Member other(name_space.name());
+      Seat seat;
+      REQUIRE(open_array(other.region(), other.claim_agent(), "array", 4096, &seat, by_closing) ==
+              Status::Ok);
+      CHECK_EQ(data_files(name_space).size(), 1u);
+      if (!by_closing) CHECK_EQ(unlink_object(other.region(), seat), Status::Ok);
+      arm_fault("object.data-removed", FaultAction::Kill);
+      if (by_closing) {
+        fixture::close_seat(other.region(), seat);
+      } else {
+        Registry(other.region()).unlink(seat.object_index);
+      }
+    });
+    CHECK(remover.wait().killed());
+    CHECK(data_files(name_space).empty());
+    CHECK(ends_well([&] {
+      const Member member(name_space.name());
+      Region& region = member.region();
+      const AgentSlot agent = member.claim_agent();
+      fixture::reap_all(region);
+      Seat seat;
+      CHECK_EQ(fixture::open_seat(region, agent, "array", &seat, {.create = false}),
+               Status::NotFound);
+      CHECK_EQ(open_array(region, agent, "array", 4096, &seat), Status::Ok);
+      CHECK_EQ(data_files(name_space).size(), 1u);
+      Registry(region).unlink(seat.object_index);
+    }));
+  }
 }
 
 namespace {

@@ -1520,6 +1520,19 @@ TEST(repair__enqueue_published_not_linked) {
   CHECK(s.object().next_seq > s.ticket(3).seq);
 }
 
+// It is not the object's any more, whatever else it says: its seat may be another agent's soon.
+TEST(repair__a_retired_ticket__is_not_in_line) {
+  Scene s(4);
+  line_up(s, 3);
+  s.die_inside([&] { s.ticket(2).object.store(s.seat(2).object_index | kRetired); });
+  CHECK_EQ(lock::try_acquire(region(), s.seat(4)), Outcome::Pending);
+  CHECK(s.queue() == std::vector<int>{3});
+  set_state(s.ticket(2), TicketState::None);
+  s.ticket(2).object.store(s.seat(2).object_index);
+  s.check_invariants();
+  IS(s, "1 W: 3w");
+}
+
 TEST(repair__cancelled_ticket_still_linked) {
   Scene s(4);
   line_up(s, 4);

@@ -209,6 +209,17 @@ TEST(repair__the_counts_from_the_tickets) {
   }
 }
 
+// It is not the object's any more, whatever else it says.
+TEST(repair__a_retired_ticket__holds_nothing) {
+  Scene s(Kind::Semaphore, 2, owned(3));
+  CHECK_EQ(s.queue(1, 0, 2), Outcome::Taken);
+  const ObjectIndex index = s.home(1).object.load();
+  s.die_inside([&] { s.home(1).object.store(index | kRetired); });
+  CHECK_EQ(ask(region(), s.party(2).home, Question::Value), 3);
+  s.die_inside([&] { s.home(1).object.store(index); });
+  CHECK_EQ(s.ask(2, Question::Value), 1);
+}
+
 TEST(repair__more_told_than_the_ring_has_room_for) {
   Scene s(Kind::Event, 40);
   for (int who = 1; who <= 40; ++who) CHECK_EQ(s.queue(who), Outcome::Pending);

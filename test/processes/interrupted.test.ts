@@ -7,6 +7,7 @@ import { type Child, spawnFixture } from '../support/child.js';
 import { ownNamespace, uniqueName } from '../support/namespace.js';
 import { posixName } from '../support/posix-name.js';
 import { untilBlocked } from '../support/proc.js';
+import { turns } from '../support/promises.js';
 
 ownNamespace('interrupted');
 
@@ -104,6 +105,36 @@ describe('a blocking wait that JavaScript was torn out of', () => {
       await child.next('had');
     },
   );
+
+  it('of a condition, gives the lock to a promise of its thread that waits', async () => {
+    const lock = new Lock(uniqueName());
+    const condition = new Condition(lock);
+    lock.acquireSync();
+    const waiting = lock.acquire();
+    const wait = () => condition.waitSync();
+    expect(() => runInContext('wait()', createContext({ wait }), { timeout: 30 })).toThrow(
+      /timed out/,
+    );
+    (await waiting).release();
+    expect(lock.locked).toBe(false);
+  });
+
+  it('of permits, lets the promises of its thread queue again, in their order', async () => {
+    const semaphore = new Semaphore(uniqueName(), 0, { owned: false });
+    const order: number[] = [];
+    const waiting = [1, 2, 3].map(async (i) => {
+      await semaphore.acquire();
+      order.push(i);
+    });
+    const wait = () => semaphore.acquireSync();
+    expect(() => runInContext('wait()', createContext({ wait }), { timeout: 30 })).toThrow(
+      /timed out/,
+    );
+    await turns();
+    semaphore.release(3);
+    await Promise.all(waiting);
+    expect(order).toEqual([1, 2, 3]);
+  });
 
   it('wants nothing any more, and holds up nobody behind it', async () => {
     const name = uniqueName();

@@ -2,7 +2,7 @@ import { Lock } from 'holdfast';
 import { describe, expect, it } from 'vitest';
 import { type Agent, processAgent } from '../support/agent.js';
 import { ownNamespace, uniqueName } from '../support/namespace.js';
-import { untilStopped } from '../support/proc.js';
+import { stopAsleep } from '../support/proc.js';
 
 ownNamespace('stopped');
 
@@ -16,8 +16,7 @@ async function stopped(first: string, second: string) {
   const held = new Lock(name).acquireSync();
   const headWaits = await head.begin(first, { lock: name });
   const behindWaits = await behind.begin(second, { lock: name });
-  head.child.kill('SIGSTOP');
-  await untilStopped(head.pid);
+  await stopAsleep(head.pid);
   held.release();
   return { name, head, behind, headWaits, behindWaits };
 }
@@ -45,8 +44,7 @@ it('a stopped process that merely used the lock hinders nobody', async () => {
   const [idle, other] = (await Promise.all([processAgent(), processAgent()])) as [Agent, Agent];
   await idle.call('acquireSync', { lock: name });
   await idle.call('release', { lock: name });
-  idle.child.kill('SIGSTOP');
-  await untilStopped(idle.pid);
+  await stopAsleep(idle.pid);
   const held = new Lock(name).acquireSync();
   const waiting = await other.begin('acquire', { lock: name });
   held.release();
@@ -57,8 +55,7 @@ it('a stopped holder keeps what it holds: only a death frees', async () => {
   const name = uniqueName();
   const agent = await processAgent();
   await agent.call('acquireSync', { lock: name });
-  agent.child.kill('SIGSTOP');
-  await untilStopped(agent.pid);
+  await stopAsleep(agent.pid);
   const lock = new Lock(name);
   await expect(lock.acquire({ timeout: 1_500 })).rejects.toMatchObject({
     code: 'ERR_HOLDFAST_TIMEOUT',

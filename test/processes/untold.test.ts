@@ -50,6 +50,25 @@ describe.each(['Lock', 'RLock', 'RWLock'] as const)(
   },
 );
 
+it.each(['Lock', 'RLock', 'RWLock'] as const)(
+  'an abandoned %s that came in the same breath as an abort is told to the next owner, and to no other',
+  async (kind) => {
+    const name = uniqueName();
+    await dieHolding(kind, name);
+    const lock = kind === 'RWLock' ? new RWLock(name).write : new { Lock, RLock }[kind](name);
+    const controller = new AbortController();
+    const aborted = lock.acquire({ signal: controller.signal });
+    controller.abort(new Error('not any more'));
+    await expect(aborted).rejects.toThrow('not any more');
+    const told = [1, 2, 3].map(() => {
+      const held = lock.acquireSync();
+      held.release();
+      return held.abandoned;
+    });
+    expect(told).toEqual([true, false, false]);
+  },
+);
+
 it('the lock of a value tells of a holder that was the last to have the value open', async () => {
   const name = uniqueName();
   await dieHolding('SharedValue', name);

@@ -2,7 +2,7 @@ import { SharedValue } from 'holdfast';
 import { Agent } from './agent.js';
 import { type SpawnOptions, spawnFixture } from './child.js';
 import { uniqueName } from './namespace.js';
-import { untilBlocked, untilIdle, untilStopped } from './proc.js';
+import { stopAsleep, untilBlocked, untilIdle } from './proc.js';
 
 /** Processes under control of the test that use any object: see fixtures/family.mjs. */
 export function company(
@@ -39,8 +39,7 @@ export const makeSpin: PutOut = (agent) => keepBusy(agent, true);
 
 /** By SIGSTOP. */
 export const stop: PutOut = async (agent) => {
-  agent.child.kill('SIGSTOP');
-  await untilStopped(agent.pid);
+  await stopAsleep(agent.pid);
   return async () => agent.child.kill('SIGCONT');
 };
 

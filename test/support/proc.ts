@@ -78,9 +78,28 @@ export async function untilIdle(pid: number, tid = pid): Promise<void> {
   await untilAsleep('sleep in its event loop', pid, tid, LOOP);
 }
 
-/** The process is stopped, as by SIGSTOP. */
+function threadsOf(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/task`);
+}
+
+/** All threads of the process are stopped, as by SIGSTOP. */
 export async function untilStopped(pid: number): Promise<void> {
-  await until('be stopped', pid, () => /\) T /.test(read(`/proc/${pid}/stat`) ?? ''));
+  const isStopped = (tid: string) => /\) T /.test(read(`/proc/${pid}/task/${tid}/stat`) ?? '');
+  await until('be stopped', pid, () => threadsOf(pid).every(isStopped));
+}
+
+/**
+ * Stops the process where each of its threads is in a system call, and so none of them in the middle of a state
+ * change: there it would hold up others until it goes on, which is documented, and not what is tested.
+ */
+export async function stopAsleep(pid: number): Promise<void> {
+  const isInCall = (tid: string) => sleepsIn(pid, Number(tid)) !== null;
+  for (;;) {
+    process.kill(pid, 'SIGSTOP');
+    await untilStopped(pid);
+    if (threadsOf(pid).every(isInCall)) return;
+    process.kill(pid, 'SIGCONT');
+  }
 }
 
 /** Nothing of the process is left but what its parent has not asked for. */

@@ -1,4 +1,15 @@
-import { Lock, open, RLock } from 'holdfast';
+import {
+  Barrier,
+  Condition,
+  Event,
+  Lock,
+  open,
+  RLock,
+  RWLock,
+  Semaphore,
+  SharedArray,
+  SharedValue,
+} from 'holdfast';
 import { describe, expect, it } from 'vitest';
 import { thrownBy } from '../support/errors.js';
 import { ownNamespace } from '../support/namespace.js';
@@ -50,4 +61,22 @@ it('ten thousand anonymous locks, each closed, need no more memory than one', ()
     using lock = new Lock();
     lock.acquireSync({ timeout: 0 }).release();
   }
+});
+
+it.each([
+  ['Semaphore', () => new Semaphore()],
+  ['Event', () => new Event()],
+  ['Condition', () => new Condition()],
+  ['Barrier', () => new Barrier(undefined, 2)],
+  ['RWLock', () => new RWLock()],
+  ['SharedValue', () => new SharedValue(undefined, 'int32')],
+  ['SharedArray', () => new SharedArray(undefined, 'int32', 4)],
+])('a %s without a name is freed when its last instance is closed', (_, make) => {
+  const object = make();
+  const token = object.toJSON();
+  const same = open(token);
+  object.close();
+  open(token).close();
+  same.close();
+  expect(thrownBy(() => open(token)).code).toBe('ERR_HOLDFAST_NOT_FOUND');
 });

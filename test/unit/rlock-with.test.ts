@@ -32,6 +32,22 @@ describe('rule 2: a hold of an RLock that was taken by with()', () => {
     expect(lock.locked).toBe(false);
   });
 
+  it('is re-entered from within another lock`s with(), however deep', async () => {
+    const [lock, other, third] = [uniqueName(), uniqueName(), uniqueName()].map(
+      (name) => new RLock(name),
+    ) as [RLock, RLock, RLock];
+    await lock.with(() =>
+      other.with(() =>
+        third.with(async () => {
+          (await lock.acquire({ timeout: 0 })).release();
+          lock.acquireSync({ timeout: 0 }).release();
+          await other.with(() => expect(other.depth).toBe(2), { timeout: 0 });
+        }),
+      ),
+    );
+    expect([lock, other, third].map(({ locked }) => locked)).toEqual([false, false, false]);
+  });
+
   it('is re-entered with a time-out of 0 and with a signal', async () => {
     const lock = new RLock(uniqueName());
     await lock.with(async () => {

@@ -2,7 +2,7 @@ import { Lock, TimeoutError } from 'holdfast';
 import { describe, expect, it } from 'vitest';
 import { rejectedBy, thrownBy } from '../support/errors.js';
 import { ownNamespace, uniqueName } from '../support/namespace.js';
-import { watch } from '../support/promises.js';
+import { turns, watch } from '../support/promises.js';
 
 ownNamespace('timeout');
 
@@ -71,6 +71,20 @@ describe('a time-out', () => {
       (await long).release();
     },
   );
+
+  it('beyond what timers can count is cut to that: more would fire at once, again and again', async () => {
+    const lock = new Lock(uniqueName());
+    const held = lock.acquireSync();
+    const warnings: string[] = [];
+    const note = ({ name }: Error) => warnings.push(name);
+    process.on('warning', note);
+    const long = lock.acquire({ timeout: 2 ** 32 });
+    await turns();
+    process.off('warning', note);
+    expect(warnings).toEqual([]);
+    held.release();
+    (await long).release();
+  });
 
   it('ends the waits of one queue each at its own time, whatever their order', async () => {
     const lock = new Lock(uniqueName());
