@@ -123,6 +123,12 @@ export class Opened {
 
   /** The status of a call on it, which must not be negative. */
   checked(status: number, verb: string): number {
+    if (status === Status.Corrupt) {
+      throw new RegionError(
+        `cannot ${verb} ${this.title}: its memory was overwritten; stop all who use it, then unlink it`,
+        'ERR_HOLDFAST_REGION_CORRUPT',
+      );
+    }
     if (status < 0) throw statusError(status, `cannot ${verb} ${this.title}`);
     return status;
   }

@@ -69,6 +69,8 @@ napi_value to_js(napi_env env, NamedMutex::Result result) {
       return binding::to_js(env, Outcome::TimedOut);
     case NamedMutex::Result::NotRecoverable:
       return binding::to_js(env, Status::NotRecoverable);
+    case NamedMutex::Result::Corrupt:
+      return binding::to_js(env, Status::Corrupt);
     case NamedMutex::Result::Deadlock:
       return binding::to_js(env, Status::Deadlock);
     case NamedMutex::Result::Failed:

@@ -108,11 +108,13 @@ void NamedMutex::close() {
 }
 
 NamedMutex::Result NamedMutex::lock(Deadline deadline) {
+  if (known_->is_stuck.load(std::memory_order_relaxed)) return Result::Corrupt;
   if (is_held_by_this_thread()) return Result::Deadlock;
   return note(deadline.is_never() ? known_->mutex().lock() : known_->mutex().lock(deadline));
 }
 
 NamedMutex::Result NamedMutex::try_lock() {
+  if (known_->is_stuck.load(std::memory_order_relaxed)) return Result::Corrupt;
   if (is_held_by_this_thread()) return Result::TimedOut;
   // Not try_lock(): glibc's leaves a mutex that is not recoverable locked, and whoever asks for it next would hang
   // instead of being told. A deadline that has passed is as good, and tells.
@@ -130,6 +132,8 @@ NamedMutex::Result NamedMutex::note(RobustMutex::Lock taken) {
       return Result::TimedOut;
     case RobustMutex::Lock::NotRecoverable:
       return Result::NotRecoverable;
+    case RobustMutex::Lock::Corrupt:
+      return Result::Corrupt;
     case RobustMutex::Lock::Failed:
       break;
   }
@@ -139,7 +143,11 @@ NamedMutex::Result NamedMutex::note(RobustMutex::Lock taken) {
 Status NamedMutex::unlock() {
   if (!is_held_by_this_thread()) return Status::NotOwner;
   known_->holder.store(0, std::memory_order_relaxed);
-  return known_->mutex().unlock() ? Status::Ok : Status::NotOwner;
+  if (known_->mutex().unlock()) return Status::Ok;
+  // This thread has it, and its bytes say otherwise: it stays on the thread's list.
+  known_->holder.store(this_thread(), std::memory_order_relaxed);
+  known_->is_stuck.store(true, std::memory_order_relaxed);
+  return Status::Corrupt;
 }
 
 // A mutex in this state can be unlocked only as consistent or for ever. So it is consistent for as long as it takes
@@ -158,11 +166,13 @@ void NamedMutex::unlock_untold() {
 
 Status NamedMutex::consistent() {
   if (!is_held_by_this_thread()) return Status::NotOwner;
+  if (!known_->mutex().is_one()) return Status::Corrupt;
   return known_->mutex().consistent() ? Status::Ok : Status::BadArgument;
 }
 
 bool NamedMutex::is_held_by_this_thread() const {
-  return known_ != nullptr && known_->holder.load(std::memory_order_relaxed) == this_thread();
+  return known_ != nullptr && !known_->is_stuck.load(std::memory_order_relaxed) &&
+         known_->holder.load(std::memory_order_relaxed) == this_thread();
 }
 
 Status open_shared_memory(const std::string& name, const OpenFile& how, uint64_t bytes,

@@ -2,7 +2,10 @@
 
 #include <fcntl.h>
 
+#include <array>
 #include <cerrno>
+#include <cstdint>
+#include <cstring>
 #include <string>
 
 #include "posix/shm.h"
@@ -31,6 +34,33 @@ Status status_of_errno() {
     default:
       return Status::System;
   }
+}
+
+using Words = std::array<uint32_t, sizeof(sem_t) / sizeof(uint32_t)>;
+
+Words words_of(const sem_t& semaphore) {
+  Words words;
+  std::memcpy(words.data(), &semaphore, sizeof words);
+  return words;
+}
+
+// Whether it is one between processes, as libc makes them: glibc ends the process where it says neither that nor the
+// opposite. Found by comparing with two that are made for it, in those words alone in which that shows.
+bool is_one(const sem_t& semaphore) {
+  static const std::array<Words, 2> made = [] {
+    std::array<Words, 2> both{};
+    for (const int shared : {0, 1}) {
+      sem_t one{};
+      ::sem_init(&one, shared, 0);
+      both[static_cast<size_t>(shared)] = words_of(one);
+    }
+    return both;
+  }();
+  const Words here = words_of(semaphore);
+  for (size_t i = 0; i < here.size(); ++i) {
+    if (made[0][i] != made[1][i] && here[i] != made[1][i]) return false;
+  }
+  return true;
 }
 
 #if defined(__GLIBC__)
@@ -91,18 +121,23 @@ Status NamedSemaphore::open_trusted(const char* name, Create create, mode_t mode
   return Status::Access;
 }
 
-Status NamedSemaphore::post() {
+Status NamedSemaphore::usable() const {
   if (semaphore_ == SEM_FAILED) return Status::BadHandle;
+  return is_one(*semaphore_) ? Status::Ok : Status::Corrupt;
+}
+
+Status NamedSemaphore::post() {
+  if (const Status status = usable(); status != Status::Ok) return status;
   return ::sem_post(semaphore_) == 0 ? Status::Ok : status_of_errno();
 }
 
 Status NamedSemaphore::try_wait() {
-  if (semaphore_ == SEM_FAILED) return Status::BadHandle;
+  if (const Status status = usable(); status != Status::Ok) return status;
   return ::sem_trywait(semaphore_) == 0 ? Status::Ok : status_of_errno();
 }
 
 Status NamedSemaphore::wait(Deadline deadline) {
-  if (semaphore_ == SEM_FAILED) return Status::BadHandle;
+  if (const Status status = usable(); status != Status::Ok) return status;
   int result;
   do {
     result = deadline.is_never() ? ::sem_wait(semaphore_) : wait_until(semaphore_, deadline);

@@ -89,9 +89,12 @@ class Region {
   [[nodiscard]] bool has_ended(ProcessIndex index) const;
   // Without asking whether its last thread is gone, or was when it was marked.
   [[nodiscard]] bool seems_alive(ProcessRecord& process);
+  // Whether its life word says that it died, or what that of nobody who lives says: then has_ended() decides.
+  [[nodiscard]] bool is_marked(ProcessRecord& process);
   [[nodiscard]] bool is_self(ProcessIndex index) const { return index == self_.index; }
   // On the thread that claimed the process. True: its life was marked while it goes on (the kernel knows the owner
-  // of a mutex by its TID, which another thread may have in another pid namespace), and is whole again.
+  // of a mutex by its TID, which another thread may have in another pid namespace), or its mutex was scribbled over, and
+  // is whole again.
   bool mend_own_life();
   // False where somebody removed the file's name: whoever joins from now on is in another region.
   [[nodiscard]] bool has_its_name() const { return file_.has_a_name(); }
@@ -107,6 +110,7 @@ class Region {
   }
   [[nodiscard]] bool has_grown_to(uint64_t end);
   Status build();
+  [[nodiscard]] bool take_life(ProcessRecord& record, ProcessIndex index);
   Status check_layout(bool* usable, std::string* detail);
   [[nodiscard]] bool is_whole();
 
@@ -124,7 +128,9 @@ class Region {
   ProcessId self_;
   ProcessRecord* self_record_ = nullptr;
   ForKeeper for_keeper_;
-  uint32_t alive_ = 0;  // what the own life word says
+  uint32_t alive_ = 0;             // what the own life word says
+  uint32_t life_offset_ = kNone;   // from a life mutex to that word, as the own one showed it
+  RobustMutex::Image life_image_;  // the own one, as it was locked
   std::string name_space_;
   std::string file_name_;
   FileOwner owner_;
