@@ -101,7 +101,8 @@ export class Opened {
         'ERR_HOLDFAST_REGION_CORRUPT',
       );
     }
-    if (handle === Status.Access) {
+    // Not by the system.
+    if (handle === Status.Access && native.failure(handle) === undefined) {
       throw new RegionError(
         `cannot open ${this.title}: its permissions are not for this user, or another user made it ` +
           'and the option "allowOtherOwner" is not set',

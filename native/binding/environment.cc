@@ -42,7 +42,7 @@ Status Environment::join(const std::string& name_space, mode_t mode, uint32_t th
     if (napi_create_string_utf8(env_, "holdfast", NAPI_AUTO_LENGTH, &name) != napi_ok ||
         napi_create_threadsafe_function(env_, on_ready, nullptr, name, 0, 1, nullptr, nullptr, this,
                                         &Environment::take_up, &notifier_) != napi_ok) {
-      return Status::System;
+      return Status::Ended;
     }
     // An idle object does not keep the loop alive; pending waits do (keep_alive).
     static_cast<void>(napi_unref_threadsafe_function(env_, notifier_));
@@ -56,7 +56,7 @@ Status Environment::join(const std::string& name_space, mode_t mode, uint32_t th
   // notifier goes.
   if (napi_add_env_cleanup_hook(env_, &Environment::leave, this) != napi_ok) {
     leave(this);
-    return Status::System;
+    return Status::Ended;
   }
   return Status::Ok;
 }
@@ -137,9 +137,6 @@ Status Environment::open(const std::string& name, Kind kind, Registry::OpenOptio
   if (!options.create) settle_deaths(region());
   if (const Status status = Registry(region()).open(agent_, name, kind, options, &seat, &detail);
       status != Status::Ok) {
-    if (status == Status::System && errno == EBADF) {
-      detail = "other code of this process has closed the descriptor of its shared memory";
-    }
     return status;
   }
   const auto known = handle_of_.find(seat.object_index);
@@ -206,14 +203,11 @@ Status Environment::map_memory(Handle& open) {
   };
   const Status status = Mapping::open(file, {data_bytes(object.parameters), admits}, &open.memory);
   if (status == Status::Ok) return status;
-  const int error = errno;
   detail = kShmFolder + file;
-  if (status == Status::System) detail += std::string(": ") + std::strerror(error);
   if (status != Status::NotFound) return status;
   if (!data_file_is_gone(region(), open.seat.object_index, object.generation)) {
     if (!region().has_its_name()) return Status::Gone;
-    detail += ": it is not in this process' /dev/shm";
-    return Status::System;
+    return failed(Status::System, "open", ENOENT, detail);
   }
   // Unlinked just now; or its file was removed by hand, and then its users must not go on without us.
   static_cast<void>(unlink_object(region(), open.seat));
@@ -319,7 +313,7 @@ Status Environment::keep_alive(bool on) {
   if (notifier_ == nullptr || agent_ == 0) return Status::BadHandle;
   const napi_status done = on ? napi_ref_threadsafe_function(env_, notifier_)
                               : napi_unref_threadsafe_function(env_, notifier_);
-  return done == napi_ok ? Status::Ok : Status::System;
+  return done == napi_ok ? Status::Ok : Status::Ended;
 }
 
 bool Environment::deliver(void* environment) {

@@ -12,6 +12,7 @@
 
 #include "binding/posix_table.h"
 #include "binding/runtime.h"
+#include "posix/failure.h"
 #include "posix/unnamed_file.h"
 #include "region/registry.h"
 #include "status.h"
@@ -82,8 +83,14 @@ class Environment {
 
   PosixTable posix;
 
-  // Words for the last failure.
+  // Words for the last failure, and the system call that it comes from, where there is one.
   std::string detail;
+  Failure failure;
+  // Before what may fail so; report() (arguments.h) is after it.
+  void forget_failure() {
+    detail.clear();
+    last_failure() = failure = {};
+  }
 
  private:
   static bool deliver(void* environment);  // on the keeper's thread

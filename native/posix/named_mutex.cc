@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "posix/failure.h"
+
 namespace holdfast {
 namespace {
 
@@ -33,13 +35,13 @@ Status open_or_make(const std::string& name, const OpenFile& how, uint64_t bytes
     UnnamedFile file;
     if (const Status status = file.make(how.mode, bytes); status != Status::Ok) return status;
     if (const Status status = file.map(out); status != Status::Ok) return status;
-    if (!fill(**out)) return Status::System;
+    if (!fill(**out)) return failed(Status::System, "pthread_mutex_init", EINVAL);
     const Status status = file.publish(name);
     // Another one was faster: then theirs is it, unless ours was to be the only one.
     if (status != Status::Exists || how.create == CreateFile::Exclusively) return status;
   }
-  errno = EAGAIN;  // made and removed all the time
-  return Status::System;
+  return failed(Status::System, "open", EAGAIN,
+                kShmFolder + name);  // made and removed all the time
 }
 
 }  // namespace
@@ -182,9 +184,7 @@ Status open_shared_memory(const std::string& name, const OpenFile& how, uint64_t
 
 Status unlink_shared_memory(const std::string& name) {
   if (::shm_unlink(name.c_str()) == 0) return Status::Ok;
-  return errno == ENOENT                     ? Status::NotFound
-         : errno == EACCES || errno == EPERM ? Status::Access
-                                             : Status::System;
+  return failed("unlink", kShmFolder + name);
 }
 
 }  // namespace holdfast

@@ -8,31 +8,22 @@
 #include <cstring>
 #include <string>
 
+#include "posix/failure.h"
 #include "posix/shm.h"
 
 namespace holdfast {
 namespace {
 
-Status status_of_errno() {
+// What errno comes to in a call on an open one.
+Status status_of_use(const char* call) {
   switch (errno) {
-    case ENOENT:
-      return Status::NotFound;
-    case EEXIST:
-      return Status::Exists;
-    case EACCES:
-      return Status::Access;
-    case ENOSPC:
-      return Status::NoSpace;
     case EAGAIN:
     case ETIMEDOUT:
       return Status::TimedOut;
     case EOVERFLOW:
       return Status::Full;
-    case EINVAL:
-    case ENAMETOOLONG:
-      return Status::BadArgument;
     default:
-      return Status::System;
+      return failed(Status::System, call, errno);
   }
 }
 
@@ -69,12 +60,14 @@ constexpr char kPrefix[] = "/sem.";
 constexpr char kPrefix[] = "/";
 #endif
 
+std::string file_of(const char* name) {
+  return std::string(kShmFolder) + kPrefix + (name[0] == '/' ? name + 1 : name);
+}
+
 // Where there is none there is nobody to mistrust.
 bool has_trusted_owner(const char* name) {
   struct stat file{};
-  return name[0] != '/' ||
-         ::lstat((std::string(kShmFolder) + kPrefix + (name + 1)).c_str(), &file) != 0 ||
-         is_of_trusted_owner(file);
+  return name[0] != '/' || ::lstat(file_of(name).c_str(), &file) != 0 || is_of_trusted_owner(file);
 }
 
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 30)
@@ -109,7 +102,15 @@ Status NamedSemaphore::open(const char* name, Create create, mode_t mode, unsign
   if (create != Create::Never) flags |= O_CREAT;
   if (create == Create::Exclusively) flags |= O_EXCL;
   semaphore_ = ::sem_open(name, flags, mode, initial);
-  return semaphore_ == SEM_FAILED ? status_of_errno() : Status::Ok;
+  if (semaphore_ != SEM_FAILED) return Status::Ok;
+  const std::string path = file_of(name);
+  if (errno == EINVAL || errno == ENAMETOOLONG) {
+    return failed(Status::BadArgument, "sem_open", errno, path);
+  }
+  // What is missing is the folder.
+  return errno == ENOENT && create != Create::Never
+             ? failed(Status::System, "sem_open", errno, path)
+             : failed("sem_open", path);
 }
 
 Status NamedSemaphore::open_trusted(const char* name, Create create, mode_t mode,
@@ -128,12 +129,12 @@ Status NamedSemaphore::usable() const {
 
 Status NamedSemaphore::post() {
   if (const Status status = usable(); status != Status::Ok) return status;
-  return ::sem_post(semaphore_) == 0 ? Status::Ok : status_of_errno();
+  return ::sem_post(semaphore_) == 0 ? Status::Ok : status_of_use("sem_post");
 }
 
 Status NamedSemaphore::try_wait() {
   if (const Status status = usable(); status != Status::Ok) return status;
-  return ::sem_trywait(semaphore_) == 0 ? Status::Ok : status_of_errno();
+  return ::sem_trywait(semaphore_) == 0 ? Status::Ok : status_of_use("sem_trywait");
 }
 
 Status NamedSemaphore::wait(Deadline deadline) {
@@ -142,12 +143,12 @@ Status NamedSemaphore::wait(Deadline deadline) {
   do {
     result = deadline.is_never() ? ::sem_wait(semaphore_) : wait_until(semaphore_, deadline);
   } while (result != 0 && errno == EINTR);
-  return result == 0 ? Status::Ok : status_of_errno();
+  return result == 0 ? Status::Ok : status_of_use("sem_clockwait");
 }
 
 Status NamedSemaphore::value(int* out) const {
   if (semaphore_ == SEM_FAILED) return Status::BadHandle;
-  return ::sem_getvalue(semaphore_, out) == 0 ? Status::Ok : status_of_errno();
+  return ::sem_getvalue(semaphore_, out) == 0 ? Status::Ok : status_of_use("sem_getvalue");
 }
 
 void NamedSemaphore::close() {
@@ -156,7 +157,7 @@ void NamedSemaphore::close() {
 }
 
 Status NamedSemaphore::unlink(const char* name) {
-  return ::sem_unlink(name) == 0 ? Status::Ok : status_of_errno();
+  return ::sem_unlink(name) == 0 ? Status::Ok : failed("sem_unlink", file_of(name));
 }
 
 }  // namespace holdfast

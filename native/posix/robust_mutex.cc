@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <vector>
 
+#include "posix/failure.h"
 #include "posix/futex.h"
 
 namespace holdfast {
@@ -88,13 +89,11 @@ std::vector<Made> make_all() {
   return all;
 }
 
-// The list of what the calling thread holds, which libc keeps for the kernel. nullptr: it cannot be told.
+// The list of what the calling thread holds, which libc keeps for the kernel. nullptr: it cannot be had, and errno says why.
 const robust_list_head* list_of_this_thread() {
-  thread_local const robust_list_head* list = [] {
-    robust_list_head* head = nullptr;
-    size_t length = 0;
-    return ::syscall(SYS_get_robust_list, 0, &head, &length) == 0 ? head : nullptr;
-  }();
+  thread_local robust_list_head* list = nullptr;
+  size_t length = 0;
+  if (list == nullptr && ::syscall(SYS_get_robust_list, 0, &list, &length) != 0) list = nullptr;
   return list;
 }
 
@@ -275,7 +274,10 @@ bool RobustMutex::consistent() {
 
 ptrdiff_t RobustMutex::futex_word_offset() const {
   const robust_list_head* head = list_of_this_thread();
-  if (head == nullptr) return -1;
+  if (head == nullptr) {
+    static_cast<void>(failed(Status::Unsupported, "get_robust_list", errno));
+    return -1;
+  }
   const uintptr_t entry = address(head->list.next);
   const auto self = reinterpret_cast<uintptr_t>(this);
   if (entry < self || entry >= self + sizeof *this) return -1;
@@ -284,19 +286,21 @@ ptrdiff_t RobustMutex::futex_word_offset() const {
   return static_cast<ptrdiff_t>(word - self);
 }
 
-bool robust_mutexes_work() {
+Status prove_robust_mutexes() {
   RobustMutex mutex;
-  if (!mutex.init()) return false;
+  if (!mutex.init()) return Status::Unsupported;
   pthread_t thread;
   const auto die_holding_it = [](void* argument) -> void* {
     static_cast<void>(static_cast<RobustMutex*>(argument)->lock());
     return nullptr;
   };
-  if (pthread_create(&thread, nullptr, die_holding_it, &mutex) != 0) return false;
+  if (const int error = pthread_create(&thread, nullptr, die_holding_it, &mutex); error != 0) {
+    return failed(Status::System, "pthread_create", error);
+  }
   pthread_join(thread, nullptr);
-  const bool told = mutex.try_lock() == RobustMutex::Lock::OwnerDied;
-  if (told && mutex.consistent()) mutex.unlock();
-  return told;
+  if (mutex.try_lock() != RobustMutex::Lock::OwnerDied) return Status::Unsupported;
+  if (mutex.consistent()) mutex.unlock();
+  return Status::Ok;
 }
 
 }  // namespace holdfast

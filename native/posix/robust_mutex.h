@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "posix/deadline.h"
+#include "status.h"
 
 namespace holdfast {
 
@@ -55,7 +56,8 @@ class RobustMutex {
 
   // Distance in bytes from the mutex to its futex word, found through the robust list of the calling
   // thread, which must have locked this mutex just now (and holds no other). The kernel's contract, the
-  // same for every libc: list entry + futex_offset = the word. Negative: not found.
+  // same for every libc: list entry + futex_offset = the word. Negative: not found; where the list cannot be had, that is
+  // noted as the last failure, with Unsupported.
   [[nodiscard]] ptrdiff_t futex_word_offset() const;
 
  private:
@@ -69,7 +71,8 @@ inline constexpr uint32_t kFutexWaitersBit =
 inline constexpr uint32_t kFutexOwnerDiedBit = 0x40000000;  // FUTEX_OWNER_DIED
 inline constexpr uint32_t kFutexTidMask = 0x3fffffff;       // FUTEX_TID_MASK
 
-// Proves on this machine that a thread's death with a robust mutex is told to the next one.
-[[nodiscard]] bool robust_mutexes_work();
+// Proves on this machine that a thread's death with a robust mutex is told to the next one. Else Unsupported; System where
+// there is no thread to be had.
+Status prove_robust_mutexes();
 
 }  // namespace holdfast

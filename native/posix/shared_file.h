@@ -78,6 +78,8 @@ class SharedFile {
  private:
   class Use;
 
+  Status lock_range(short type, off_t byte);
+  [[nodiscard]] std::string path() const { return kShmFolder + name_; }
   // Whether the descriptor is still the file's.
   [[nodiscard]] bool has_its_descriptor() const;
   // Of the file, by descriptor or name. EBADF: by neither.

@@ -53,12 +53,14 @@ Status Region::open(const std::string& name_space, mode_t mode, std::string* det
   const std::string& name = file_name_;
   if (const Status status = file_.open_locked(name, mode, true, owner_); status != Status::Ok) {
     *detail = status == Status::InUse ? file_.users() : kShmFolder + name;
-    if (status == Status::System) *detail += std::string(": ") + std::strerror(errno);
     return status;
   }
   bool usable = false;
   if (const Status status = check_layout(&usable, detail); status != Status::Ok) return status;
-  if (const Status status = file_.map(kMappedRange, &base_); status != Status::Ok) return status;
+  if (const Status status = file_.map(kMappedRange, &base_); status != Status::Ok) {
+    if (!usable) static_cast<void>(file_.remove(name));  // nobody's, and maybe made just now
+    return status;
+  }
   if (usable && !is_whole()) {
     usable = false;
     if (!file_.alone()) {
@@ -124,7 +126,7 @@ Status Region::build() {
   if (const Status status = file_.truncate(0); status != Status::Ok) return status;
   if (const Status status = file_.reserve(kHeaderBytes); status != Status::Ok) return status;
   known_bytes_.store(0, std::memory_order_relaxed);
-  if (!robust_mutexes_work()) return Status::Unsupported;
+  if (const Status status = prove_robust_mutexes(); status != Status::Ok) return status;
   RegionHeader& header = *new (base_) RegionHeader;
   RegionPrologue& prologue = header.prologue;
   std::memcpy(prologue.magic, kMagic, sizeof kMagic);
