@@ -101,6 +101,8 @@ void Environment::leave(void* environment) {
   // In a forked child nothing is its own: the agent is the parent's, and so may be the keeper's lock, for ever.
   if (agent == 0 || Runtime::get().usable() != Status::Ok) return;
   Runtime::get().keeper().remove_loop(self.loop_);
+  // Where there is nothing to give back any more, nor anybody to give it to.
+  if (self.check_region() != Status::Ok) return;
   reap_agent(self.region(), agent);
 }
 
@@ -127,12 +129,18 @@ Handle* Environment::handle(uint32_t index) {
   return handles_[index].get();
 }
 
+// Who has lost its name goes on with what it has.
+Status Environment::check_region() {
+  const Status status = region().check_file(&detail);
+  return status == Status::Gone ? Status::Ok : status;
+}
+
 Status Environment::open(const std::string& name, Kind kind, Registry::OpenOptions options,
                          uint32_t* handle) {
   if (agent_ == 0) return Status::BadHandle;
   Seat seat;
   // Whoever removed the file's name has split the namespace: a lock opened here would exclude nobody there.
-  if (!region().has_its_name()) return Status::Gone;
+  if (const Status status = region().check_file(&detail); status != Status::Ok) return status;
   // What only the dead had open is no more.
   if (!options.create) settle_deaths(region());
   if (const Status status = Registry(region()).open(agent_, name, kind, options, &seat, &detail);
@@ -192,18 +200,30 @@ Status Environment::make_memory(UnnamedFile& data, const MemoryOptions& options)
   return Status::Ok;
 }
 
+// Corrupt: somebody cut it.
+Status Environment::check_length(const std::string& file, uint64_t wanted) {
+  struct stat found{};
+  if (::lstat((kShmFolder + file).c_str(), &found) != 0) return Status::Ok;  // unlinked
+  if (static_cast<uint64_t>(found.st_size) >= wanted) return Status::Ok;
+  detail = "its file was cut to " + std::to_string(found.st_size) + " bytes";
+  return Status::Corrupt;
+}
+
 // NotFound: the object is over, whether or not it was before. What only this process cannot open is its own error.
 Status Environment::map_memory(Handle& open) {
-  if (open.memory != nullptr) return Status::Ok;
   const ObjectRecord& object = *open.seat.object;
   if (element_bytes(object.parameters.first) == 0) return Status::Corrupt;
   const std::string file = data_file_name(region(), open.seat.object_index, object.generation);
+  if (open.memory != nullptr) return check_length(file, open.memory->bytes());
   const auto admits = [this](const struct stat& found) {
     return region().owner().admits(found, region().mode());
   };
   const Status status = Mapping::open(file, {data_bytes(object.parameters), admits}, &open.memory);
   if (status == Status::Ok) return status;
   detail = kShmFolder + file;
+  if (status == Status::Corrupt) {
+    static_cast<void>(check_length(file, data_bytes(object.parameters)));
+  }
   if (status != Status::NotFound) return status;
   if (!data_file_is_gone(region(), open.seat.object_index, object.generation)) {
     if (!region().has_its_name()) return Status::Gone;
@@ -218,6 +238,7 @@ Status Environment::map_memory(Handle& open) {
 Status Environment::open_waiter(uint32_t home, uint32_t* index) {
   Handle* object = handle(home);
   if (object == nullptr || object->home != nullptr) return Status::BadHandle;
+  if (const Status status = check_region(); status != Status::Ok) return status;
   Seat seat;
   if (const Status status = Registry(region()).open_another(object->seat, &seat);
       status != Status::Ok) {
@@ -289,6 +310,7 @@ Status Environment::let_go(Handle& open) {
 Status Environment::unlink(uint32_t index) {
   Handle* open = handle(index);
   if (open == nullptr) return Status::BadHandle;
+  if (const Status status = check_region(); status != Status::Ok) return status;
   AgentSlot holder = 0;
   const Status status = is_lock(open->kind) ? lock::unlink(region(), open->seat, &holder)
                                             : unlink_object(region(), open->seat);

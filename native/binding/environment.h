@@ -101,6 +101,8 @@ class Environment {
   void give_up(Seat& seat);
   Status make_memory(UnnamedFile& data, const MemoryOptions& options);
   Status map_memory(Handle& open);
+  Status check_region();
+  Status check_length(const std::string& file, uint64_t wanted);
   uint32_t add_handle(const Seat& seat, Kind kind);
   Outcome look_again(Handle& handle);
   void look_at_waits(napi_env env, napi_value on_ready);

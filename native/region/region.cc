@@ -91,7 +91,9 @@ Status Region::check_layout(bool* usable, std::string* detail) {
     return Status::Corrupt;
   }
   if (const Status status = file_.read_at(0, &prologue, sizeof prologue); status != Status::Ok) {
-    return status;
+    if (status != Status::NotFound) return status;
+    *detail = cut_to(0);  // just now
+    return Status::Corrupt;
   }
   // SYNC POINT: region-ready. The copy was read under the creation lock, which its maker held too.
   const bool ready = std::memcmp(prologue.magic, kMagic, sizeof kMagic) == 0 &&
@@ -151,6 +153,10 @@ template <typename Table>
 Status Region::grow(Table& table) {
   const uint32_t chunk = table.count.load(std::memory_order_relaxed) / Table::per_chunk;
   if (chunk >= Table::max_chunks) return Status::Full;
+  uint64_t length = 0;
+  if (const Status status = file_.size(&length); status != Status::Ok) return status;
+  // What was cut off would come back as zeros: free locks, in the hands of those who hold them.
+  if (length < known_bytes_.load(std::memory_order_relaxed)) return Status::Corrupt;
   // Tables grow beside each other, so each takes its piece in one step. One that is taken and not used, because its
   // taker died or there was no memory, is address space lost and nothing else.
   auto& bytes = header().bytes;
@@ -297,12 +303,24 @@ bool Region::process_is_alive(ProcessIndex index, uint32_t generation) {
   return !is_marked(*record) || !has_ended(index);
 }
 
+// relaxed, all of it: facts about the file, not about the memory.
 bool Region::has_grown_to(uint64_t end) {
   uint64_t bytes = 0;
   if (end > kMappedRange || file_.size(&bytes) != Status::Ok || end > bytes) return false;
-  known_bytes_.store(bytes,
-                     std::memory_order_relaxed);  // relaxed: a fact about the file, not the memory
+  uint64_t known = known_bytes_.load(std::memory_order_relaxed);
+  while (known < bytes &&
+         !known_bytes_.compare_exchange_weak(known, bytes, std::memory_order_relaxed)) {
+  }
   return true;
+}
+
+Status Region::check_file(std::string* detail) {
+  struct stat file{};
+  if (!file_.look(&file) || file.st_nlink == 0) return Status::Gone;
+  const auto bytes = static_cast<uint64_t>(file.st_size);
+  if (bytes >= known_bytes_.load(std::memory_order_relaxed)) return Status::Ok;
+  *detail = cut_to(bytes);
+  return Status::Corrupt;
 }
 
 bool Region::has_ended(ProcessIndex index) const {

@@ -98,13 +98,16 @@ class Region {
   bool mend_own_life();
   // False where somebody removed the file's name: whoever joins from now on is in another region.
   [[nodiscard]] bool has_its_name() const { return file_.has_a_name(); }
+  // To be asked before the region is used for anything but its fast paths. Gone: as above. Corrupt: somebody cut the file, and
+  // an access beyond its end would be a SIGBUS. It may still be cut between this and the use: nobody can prevent that.
+  Status check_file(std::string* detail);
   [[nodiscard]] FutexWord& life_word(ProcessRecord& process);
   [[nodiscard]] ToldWatch& told_watch() { return told_watch_; }
   // The process that an agent's slot belongs to; nullptr for a free slot.
   [[nodiscard]] ProcessRecord* process_of(AgentSlot slot);
 
  private:
-  // Whether the file is that long: beyond its end lies SIGBUS. A header cannot be believed, the file can.
+  // Whether the file was that long when last asked: beyond its end lies SIGBUS. A header cannot be believed, the file can.
   [[nodiscard]] bool reaches(uint64_t end) {
     return end <= known_bytes_.load(std::memory_order_relaxed) || has_grown_to(end);
   }
@@ -136,8 +139,9 @@ class Region {
   FileOwner owner_;
   mode_t mode_ = 0;
   ToldWatch told_watch_;
-  RemovedFiles removed_;                  // of a region built anew: freed when others are let in
-  std::atomic<uint64_t> known_bytes_{0};  // the file's length when we last asked; it never shrinks
+  RemovedFiles removed_;  // of a region built anew: freed when others are let in
+  std::atomic<uint64_t> known_bytes_{
+      0};  // the longest that the file was when asked: shorter is cut
 };
 
 // The file's name in POSIX shared memory: "/holdfast-<uid>-<namespace>"; for a mode that admits the group
