@@ -143,10 +143,11 @@ struct Known {
 
  private:
   void find_places() {
-    const robust_list_head* list = list_of_this_thread();
     pthread_mutex_t mutex;
-    if (list == nullptr || !make(kOurs, &mutex) || pthread_mutex_lock(&mutex) != 0) return;
-    const uintptr_t first = address(list->list.next);
+    if (!make(kOurs, &mutex) || pthread_mutex_lock(&mutex) != 0) return;
+    // Now: musl tells the kernel of a thread's list at the first robust mutex.
+    const robust_list_head* list = list_of_this_thread();
+    const uintptr_t first = list != nullptr ? address(list->list.next) : 0;
     const auto self = reinterpret_cast<uintptr_t>(&mutex);
     if (first >= self + sizeof(void*) && first <= self + sizeof mutex - sizeof(void*)) {
       entry = static_cast<ptrdiff_t>(first - self);

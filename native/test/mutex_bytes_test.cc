@@ -141,18 +141,33 @@ TEST(life_mutex__of_the_living__with_any_bytes__newcomers_join_and_it_lives_unti
   }
 }
 
+// Its record says that it is nobody's: its life byte says that it is somebody's.
+TEST(life_mutex__of_the_living__whose_record_is_said_to_be_free__is_left_alone) {
+  const NameSpace name_space;
+  const Member living(name_space.name());
+  Region& region = living.region();
+  ProcessRecord& process = region.self_record();
+  const RobustMutex::Image whole = process.life.image();
+  process.state.store(ProcessState::Free);
+  CHECK(joins(name_space));
+  CHECK(process.life.image() == whole);
+  bytes_of(process.life)[kind_offset()] = 0xff;
+  const RobustMutex::Image scribbled = process.life.image();
+  CHECK(joins(name_space));
+  CHECK(process.life.image() == scribbled);
+  CHECK_EQ(process.generation.load(), region.self().generation);
+}
+
 TEST_IN_A_PROCESS(life_mutex__of_a_keeper__is_whole_again_when_it_was_rung) {
   const NameSpace name_space;
   Keeper& keeper = start_keeper(name_space);
   ProcessRecord& self = keeper.region().self_record();
-  Bytes whole;
-  std::memcpy(whole.data(), bytes_of(self.life), whole.size());
-  for (const int byte : {0x00, 0x01, 0x40, 0x80, 0xff}) {
-    std::memset(bytes_of(self.life), byte, whole.size());
+  const RobustMutex::Image whole = self.life.image();
+  auto* words = reinterpret_cast<FutexWord*>(&self.life);
+  for (const uint32_t word : {0u, 0x01010101u, 0x40404040u, 0x80808080u, 0xffffffffu}) {
+    for (size_t i = 0; i < whole.size(); ++i) words[i].store(word);
     ring_doorbell(self);
-    while (std::memcmp(bytes_of(self.life), whole.data(), whole.size()) != 0) {
-      std::this_thread::yield();
-    }
+    while (self.life.image() != whole) std::this_thread::yield();
   }
 }
 
@@ -161,12 +176,11 @@ TEST_IN_A_PROCESS(life_mutex__of_a_keeper__stays_whole_where_the_header_says_ano
   const NameSpace name_space;
   Keeper& keeper = start_keeper(name_space);
   ProcessRecord& self = keeper.region().self_record();
-  Bytes whole;
-  std::memcpy(whole.data(), bytes_of(self.life), whole.size());
+  const RobustMutex::Image whole = self.life.image();
   for (uint32_t offset = 0; offset < sizeof(RobustMutex); offset += 4) {
     keeper.region().header().life_word_offset = offset;
     static_cast<void>(keeper.region().mend_own_life());
-    CHECK(std::memcmp(bytes_of(self.life), whole.data(), whole.size()) == 0);
+    CHECK(self.life.image() == whole);
   }
   CHECK(joins(name_space));
 }
