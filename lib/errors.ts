@@ -46,8 +46,11 @@ export type HoldfastErrorCode =
  * | `ERR_HOLDFAST_NOT_FOUND` | `open()` of an object that does not exist (any more) |
  * | `ERR_HOLDFAST_EXISTS` | `holdfast/posix`: it was to be made exclusively, and exists |
  * | `ERR_HOLDFAST_NOT_RECOVERABLE` | `holdfast/posix`: a robust mutex was unlocked after its owner's death and never made consistent |
- * | `ERR_HOLDFAST_SYSTEM` | a system call failed; the message has errno's text |
+ * | `ERR_HOLDFAST_SYSTEM` | the system refused a call; the message says which, why, and what helps |
  * | `ERR_HOLDFAST_LOAD` | the native addon cannot be loaded; the message has the remedy |
+ *
+ * Where the system refused a call, the `cause` is an error as Node.js itself throws it: with `code` (`EMFILE`), `errno`,
+ * `syscall`, and `path` where there is one. {@link RegionError} as well.
  *
  * Bad arguments are not among them: those are a built-in `TypeError` or `RangeError` with the code
  * `ERR_HOLDFAST_INVALID_ARGUMENT`.
@@ -146,10 +149,10 @@ export class BrokenBarrierError extends HoldfastError {
  * | --- | --- |
  * | `ERR_HOLDFAST_REGION_CORRUPT` | what stands in it cannot be; somebody scribbled over it |
  * | `ERR_HOLDFAST_REGION_MISMATCH` | living processes use it with another layout of this package |
- * | `ERR_HOLDFAST_REGION_ACCESS` | the file has another owner, or a wider mode than asked for |
+ * | `ERR_HOLDFAST_REGION_ACCESS` | the file has another owner, or a wider mode than asked for; or the system says so |
  * | `ERR_HOLDFAST_REGION_FULL` | no room for more objects, threads or processes |
  * | `ERR_HOLDFAST_REGION_GONE` | its namespace was unlinked by this process |
- * | `ERR_HOLDFAST_NO_SPACE` | `/dev/shm` is full |
+ * | `ERR_HOLDFAST_NO_SPACE` | no memory for it: `/dev/shm` is full, or a limit is reached |
  * | `ERR_HOLDFAST_UNSUPPORTED` | robust mutexes do not work on this machine |
  */
 export class RegionError extends HoldfastError {

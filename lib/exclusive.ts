@@ -226,7 +226,7 @@ function openCore<Core extends LockCore>(
   const handle = native.openObject(name, Kind[kindName], flags, 0, 0);
   if (handle < 0) throw statusError(handle, doing, native.detail());
   const memory = native.view(handle);
-  if (typeof memory === 'number') throw statusError(memory, doing);
+  if (typeof memory === 'number') throw statusError(memory, doing, native.detail());
 
   const core = new Core({ name, kindName, handle, agent, memory });
   cores.set(name, core);

@@ -337,8 +337,11 @@ export interface Native {
    */
   unlinkNamespace(namespace: string, mode: number): number;
 
-  /** The words of this thread's last negative status: errno's text, or pids such as "12, 40". */
+  /** The words of this thread's last negative status: a file, or pids such as "12, 40". */
   detail(): string;
+
+  /** The system call that it comes from, with errno and its file or ''. `undefined`: from none; or it is another status. */
+  failure(status: number): [call: string, errno: number, path: string] | undefined;
 }
 
 /**

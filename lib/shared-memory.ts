@@ -328,7 +328,8 @@ function isAllZero(bytes: Uint8Array | undefined): boolean {
 
 function mapped(core: ObjectCore, element: Element, count: number): ElementArray<ElementType> {
   const buffer = native.memoryOf(core.handle);
-  if (typeof buffer === 'number') throw statusError(buffer, `cannot open ${core.title}`);
+  if (typeof buffer === 'number')
+    throw statusError(buffer, `cannot open ${core.title}`, native.detail());
   return new element.Array(buffer, 0, count);
 }
 

@@ -149,7 +149,7 @@ function openCore(kindName: ObjectKind, name: string, made: Made, flags: number)
     return known;
   }
   const memory = native.view(handle);
-  if (typeof memory === 'number') throw statusError(memory, doing);
+  if (typeof memory === 'number') throw statusError(memory, doing, native.detail());
   const core = new ObjectCore({ name, kindName, handle, memory });
   cores.set(name, core);
   register(handle, core);

@@ -14,9 +14,10 @@ import {
   TimeoutError,
   UnlinkedError,
 } from './errors.js';
-import { Status } from './native.js';
+import { native, Status } from './native.js';
+import { failureWords, type SystemFailure, systemError } from './system-failure.js';
 
-type Build = (message: string) => Error;
+type Build = (message: string, options?: ErrorOptions) => Error;
 
 interface Row {
   /** What happened, as the end of "cannot open Lock "a": ...". */
@@ -28,13 +29,13 @@ interface Row {
 
 const plain =
   (code: HoldfastErrorCode): Build =>
-  (message) =>
-    new HoldfastError(message, code);
+  (message, options) =>
+    new HoldfastError(message, code, options);
 
 const region =
   (code: RegionErrorCode): Build =>
-  (message) =>
-    new RegionError(message, code);
+  (message, options) =>
+    new RegionError(message, code, options);
 
 // A Map and not an object: a status is a negative number, which no array or shape is made for.
 const table = new Map<number, Row>([
@@ -70,6 +71,7 @@ const table = new Map<number, Row>([
     Status.Unsupported,
     {
       words: 'robust mutexes do not work on this machine',
+      detailed: (why) => why,
       build: region('ERR_HOLDFAST_UNSUPPORTED'),
     },
   ],
@@ -142,14 +144,32 @@ const table = new Map<number, Row>([
  *
  * @param doing - what failed, as the start of the message: `cannot open Lock "a"`
  * @param detail - `native.detail()` after a call that sets it: those on a lock's word do not, and
- *   what stands there then is of another failure
+ *   what stands there then is of another failure. What came from a system call has it as its `cause`
  */
 export function statusError(status: number, doing: string, detail = ''): Error {
   const row = table.get(status);
   if (row === undefined) {
     return new HoldfastError(`${doing}: unknown status ${status}`, 'ERR_HOLDFAST_SYSTEM');
   }
-  return row.build(`${doing}: ${explained(row, detail)}`);
+  const failure = failureOf(status);
+  if (failure === undefined) return row.build(`${doing}: ${explained(row, detail)}`);
+  return row.build(`${doing}: ${failureWords(failure)}`, { cause: systemError(failure) });
+}
+
+/** Statuses that may come from a system call, whose failure says more than they do. */
+const ofSystem: ReadonlySet<number> = new Set([
+  Status.System,
+  Status.Access,
+  Status.NoSpace,
+  Status.Unsupported,
+  Status.BadArgument,
+]);
+
+function failureOf(status: number): SystemFailure | undefined {
+  const parts = ofSystem.has(status) ? native.failure(status) : undefined;
+  if (parts === undefined) return undefined;
+  const [call, errno, path] = parts;
+  return { call, errno, path };
 }
 
 function explained(row: Row, detail: string): string {

@@ -101,7 +101,8 @@ export class Opened {
         'ERR_HOLDFAST_REGION_CORRUPT',
       );
     }
-    if (handle === Status.Access) {
+    // Not by the system.
+    if (handle === Status.Access && native.failure(handle) === undefined) {
       throw new RegionError(
         `cannot open ${this.title}: its permissions are not for this user, or another user made it ` +
           'and the option "allowOtherOwner" is not set',
@@ -123,6 +124,12 @@ export class Opened {
 
   /** The status of a call on it, which must not be negative. */
   checked(status: number, verb: string): number {
+    if (status === Status.Corrupt) {
+      throw new RegionError(
+        `cannot ${verb} ${this.title}: its memory was overwritten; stop all who use it, then unlink it`,
+        'ERR_HOLDFAST_REGION_CORRUPT',
+      );
+    }
     if (status < 0) throw statusError(status, `cannot ${verb} ${this.title}`);
     return status;
   }

@@ -90,6 +90,7 @@ export class RobustMutex implements Disposable {
    * @throws TimeoutError `ERR_HOLDFAST_TIMEOUT`
    * @throws DeadlockError `ERR_HOLDFAST_DEADLOCK`, at once: this thread has it
    * @throws HoldfastError `ERR_HOLDFAST_NOT_RECOVERABLE`: see {@link consistent}
+   * @throws RegionError `ERR_HOLDFAST_REGION_CORRUPT`: its bytes were overwritten, and are no mutex any more
    * @throws ClosedError `ERR_HOLDFAST_CLOSED`
    * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
    */
@@ -114,6 +115,7 @@ export class RobustMutex implements Disposable {
    *
    * @returns as {@link lockSync}; `null`: somebody has it, maybe this thread
    * @throws HoldfastError `ERR_HOLDFAST_NOT_RECOVERABLE`
+   * @throws RegionError `ERR_HOLDFAST_REGION_CORRUPT`: see {@link lockSync}
    * @throws ClosedError `ERR_HOLDFAST_CLOSED`
    * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`: there are no options
    */
@@ -136,6 +138,8 @@ export class RobustMutex implements Disposable {
    * Unlocks it. Where its owner had died and {@link consistent} was not called, nobody can ever lock it again.
    *
    * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: this thread does not have it; nothing changes
+   * @throws RegionError `ERR_HOLDFAST_REGION_CORRUPT`: its bytes were overwritten while this thread had it. It is of no
+   *   use to anybody then
    * @throws ClosedError `ERR_HOLDFAST_CLOSED`
    */
   unlock(): void {

@@ -73,7 +73,7 @@ export class SharedMemory implements Disposable {
     const buffer = native.sharedMemoryBuffer(handle);
     if (typeof buffer === 'number') {
       this.#opened.close();
-      throw statusError(buffer, `cannot map ${this.#opened.title}`);
+      throw statusError(buffer, `cannot map ${this.#opened.title}`, native.detail());
     }
     this.#buffer = buffer;
     this.size = buffer.byteLength;

@@ -68,6 +68,17 @@ inline napi_value to_js(napi_env env, Status status) {
 inline napi_value to_js(napi_env env, Outcome outcome) {
   return to_js(env, static_cast<int32_t>(outcome));
 }
+// The same, of what may come from a system call.
+inline napi_value report(napi_env env, Environment& environment, Status status) {
+  environment.failure = last_failure();
+  return to_js(env, status);
+}
+// Some hosts of Node.js keep all memory of buffers in a place of their own.
+inline napi_value refuse_buffer(napi_env env, Environment& environment) {
+  environment.forget_failure();
+  environment.detail = "this runtime allows no buffers over shared memory";
+  return to_js(env, Status::Unsupported);
+}
 inline napi_value to_js(napi_env env, double value) {
   napi_value result = nullptr;
   return napi_create_double(env, value, &result) == napi_ok ? result : nullptr;

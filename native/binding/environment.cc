@@ -70,7 +70,7 @@ Status Environment::join(const std::string& name_space, mode_t mode, uint32_t th
     // notifier goes.
     if (napi_add_env_cleanup_hook(env_, &Environment::leave, this) == napi_ok) return Status::Ok;
     end();
-    status = Status::System;
+    status = Status::Ended;
   }
   drop_notifier();
   return status;
@@ -85,7 +85,7 @@ Status Environment::make_notifier(napi_value on_ready) {
       napi_create_string_utf8(env_, "holdfast", NAPI_AUTO_LENGTH, &name) != napi_ok ||
       napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this,
                                       &Environment::take_up, &notifier_) != napi_ok) {
-    return Status::System;
+    return Status::Ended;
   }
   // An idle object does not keep the loop alive; pending waits do (keep_alive).
   static_cast<void>(napi_unref_threadsafe_function(env_, notifier_));
@@ -147,6 +147,8 @@ void Environment::end() {
   // In a forked child nothing is its own: the agent is the parent's, and so may be the keeper's lock, for ever.
   if (Runtime::get().usable() != Status::Ok) return;
   Runtime::get().keeper().remove_loop(loop_);
+  // Where there is nothing to give back any more, nor anybody to give it to.
+  if (check_region() != Status::Ok) return;
   reap_agent(region(), agent);
 }
 
@@ -173,19 +175,22 @@ Handle* Environment::handle(uint32_t index) {
   return handles_[index].get();
 }
 
+// Who has lost its name goes on with what it has.
+Status Environment::check_region() {
+  const Status status = region().check_file(&detail);
+  return status == Status::Gone ? Status::Ok : status;
+}
+
 Status Environment::open(const std::string& name, Kind kind, Registry::OpenOptions options,
                          uint32_t* handle) {
   if (agent_ == 0) return Status::BadHandle;
   Seat seat;
   // Whoever removed the file's name has split the namespace: a lock opened here would exclude nobody there.
-  if (!region().has_its_name()) return Status::Gone;
+  if (const Status status = region().check_file(&detail); status != Status::Ok) return status;
   // What only the dead had open is no more.
   if (!options.create) settle_deaths(region());
   if (const Status status = Registry(region()).open(agent_, name, kind, options, &seat, &detail);
       status != Status::Ok) {
-    if (status == Status::System && errno == EBADF) {
-      detail = "other code of this process has closed the descriptor of its shared memory";
-    }
     return status;
   }
   const auto known = handle_of_.find(seat.object_index);
@@ -241,25 +246,34 @@ Status Environment::make_memory(UnnamedFile& data, const MemoryOptions& options)
   return Status::Ok;
 }
 
+// Corrupt: somebody cut it.
+Status Environment::check_length(const std::string& file, uint64_t wanted) {
+  struct stat found{};
+  if (::lstat((kShmFolder + file).c_str(), &found) != 0) return Status::Ok;  // unlinked
+  if (static_cast<uint64_t>(found.st_size) >= wanted) return Status::Ok;
+  detail = "its file was cut to " + std::to_string(found.st_size) + " bytes";
+  return Status::Corrupt;
+}
+
 // NotFound: the object is over, whether or not it was before. What only this process cannot open is its own error.
 Status Environment::map_memory(Handle& open) {
-  if (open.memory != nullptr) return Status::Ok;
   const ObjectRecord& object = *open.seat.object;
   if (element_bytes(object.parameters.first) == 0) return Status::Corrupt;
   const std::string file = data_file_name(region(), open.seat.object_index, object.generation);
+  if (open.memory != nullptr) return check_length(file, open.memory->bytes());
   const auto admits = [this](const struct stat& found) {
     return region().owner().admits(found, region().mode());
   };
   const Status status = Mapping::open(file, {data_bytes(object.parameters), admits}, &open.memory);
   if (status == Status::Ok) return status;
-  const int error = errno;
   detail = kShmFolder + file;
-  if (status == Status::System) detail += std::string(": ") + std::strerror(error);
+  if (status == Status::Corrupt) {
+    static_cast<void>(check_length(file, data_bytes(object.parameters)));
+  }
   if (status != Status::NotFound) return status;
   if (!data_file_is_gone(region(), open.seat.object_index, object.generation)) {
     if (!region().has_its_name()) return Status::Gone;
-    detail += ": it is not in this process' /dev/shm";
-    return Status::System;
+    return failed(Status::System, "open", ENOENT, detail);
   }
   // Unlinked just now; or its file was removed by hand, and then its users must not go on without us.
   static_cast<void>(unlink_object(region(), open.seat));
@@ -270,6 +284,7 @@ Status Environment::map_memory(Handle& open) {
 Status Environment::open_waiter(uint32_t home, uint32_t* index) {
   Handle* object = handle(home);
   if (object == nullptr || object->home != nullptr) return Status::BadHandle;
+  if (const Status status = check_region(); status != Status::Ok) return status;
   Seat seat;
   if (const Status status = Registry(region()).open_another(object->seat, &seat);
       status != Status::Ok) {
@@ -341,6 +356,7 @@ Status Environment::let_go(Handle& open) {
 Status Environment::unlink(uint32_t index) {
   Handle* open = handle(index);
   if (open == nullptr) return Status::BadHandle;
+  if (const Status status = check_region(); status != Status::Ok) return status;
   AgentSlot holder = 0;
   const Status status = is_lock(open->kind) ? lock::unlink(region(), open->seat, &holder)
                                             : unlink_object(region(), open->seat);
@@ -368,7 +384,7 @@ Status Environment::keep_alive(bool on) {
                               : napi_unref_threadsafe_function(env_, notifier_);
   const napi_status kept = on ? napi_reference_ref(env_, on_ready_, nullptr)
                               : napi_reference_unref(env_, on_ready_, nullptr);
-  if (done != napi_ok || kept != napi_ok) return Status::System;
+  if (done != napi_ok || kept != napi_ok) return Status::Ended;
   is_kept_alive_ = on;
   return Status::Ok;
 }

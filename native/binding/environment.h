@@ -13,6 +13,7 @@
 
 #include "binding/posix_table.h"
 #include "binding/runtime.h"
+#include "posix/failure.h"
 #include "posix/unnamed_file.h"
 #include "region/registry.h"
 #include "status.h"
@@ -91,8 +92,14 @@ class Environment {
 
   PosixTable posix;
 
-  // Words for the last failure.
+  // Words for the last failure, and the system call that it comes from, where there is one.
   std::string detail;
+  Failure failure;
+  // Before what may fail so; report() (arguments.h) is after it.
+  void forget_failure() {
+    detail.clear();
+    last_failure() = failure = {};
+  }
 
  private:
   static bool deliver(void* environment);  // on the keeper's thread
@@ -107,6 +114,8 @@ class Environment {
   void give_up(Seat& seat);
   Status make_memory(UnnamedFile& data, const MemoryOptions& options);
   Status map_memory(Handle& open);
+  Status check_region();
+  Status check_length(const std::string& file, uint64_t wanted);
   uint32_t add_handle(const Seat& seat, Kind kind);
   Outcome look_again(Handle& handle);
   void look_at_waits(napi_env env, napi_value on_ready);

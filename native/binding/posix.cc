@@ -1,6 +1,5 @@
 // The bare POSIX objects of holdfast/posix. They need no region: neither join() nor an agent.
 #include <cerrno>
-#include <cstring>
 #include <new>
 
 #include "binding/arguments.h"
@@ -32,9 +31,10 @@ std::shared_ptr<NamedMutex> mutex_of(const Arguments<kCount>& arguments) {
   return held != nullptr ? *held : nullptr;
 }
 
-napi_value report(napi_env env, Environment& environment, Status status) {
-  environment.detail = status == Status::System ? std::strerror(errno) : "";
-  return to_js(env, status);
+napi_value outcome_of_wait(napi_env env, Environment& environment, Status status) {
+  if (status == Status::Ok) return binding::to_js(env, Outcome::Taken);
+  if (status == Status::TimedOut) return binding::to_js(env, Outcome::TimedOut);
+  return report(env, environment, status);
 }
 
 // In the second argument, beside what is to be made.
@@ -55,6 +55,7 @@ bool read(const Arguments<kCount>& arguments, Wanted* out) {
   }
   const uint32_t create = how & ~kFlagAnyOwner;
   if (create > static_cast<uint32_t>(CreateFile::Exclusively)) return false;
+  arguments.environment()->forget_failure();
   out->how = {static_cast<CreateFile>(create), mode, (how & kFlagAnyOwner) != 0};
   return true;
 }
@@ -69,6 +70,8 @@ napi_value to_js(napi_env env, NamedMutex::Result result) {
       return binding::to_js(env, Outcome::TimedOut);
     case NamedMutex::Result::NotRecoverable:
       return binding::to_js(env, Status::NotRecoverable);
+    case NamedMutex::Result::Corrupt:
+      return binding::to_js(env, Status::Corrupt);
     case NamedMutex::Result::Deadlock:
       return binding::to_js(env, Status::Deadlock);
     case NamedMutex::Result::Failed:
@@ -115,16 +118,15 @@ napi_value semaphore_open(napi_env env, napi_callback_info info) {
 napi_value semaphore_post(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   const auto semaphore = semaphore_of(arguments);
-  return to_js(env, semaphore == nullptr ? Status::BadHandle : semaphore->post());
+  if (semaphore == nullptr) return to_js(env, Status::BadHandle);
+  return report(env, *arguments.environment(), semaphore->post());
 }
 
 napi_value semaphore_try_wait(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   const auto semaphore = semaphore_of(arguments);
   if (semaphore == nullptr) return to_js(env, Status::BadHandle);
-  const Status status = semaphore->try_wait();
-  if (status == Status::Ok) return to_js(env, Outcome::Taken);
-  return status == Status::TimedOut ? to_js(env, Outcome::TimedOut) : to_js(env, status);
+  return outcome_of_wait(env, *arguments.environment(), semaphore->try_wait());
 }
 
 napi_value semaphore_wait(napi_env env, napi_callback_info info) {
@@ -144,8 +146,7 @@ napi_value semaphore_wait(napi_env env, napi_callback_info info) {
     if (status == Status::Ok) static_cast<void>(semaphore->post());
     return to_js(env, Status::Ended);
   }
-  if (status == Status::Ok) return to_js(env, Outcome::Taken);
-  return status == Status::TimedOut ? to_js(env, Outcome::TimedOut) : to_js(env, status);
+  return outcome_of_wait(env, environment, status);
 }
 
 napi_value semaphore_value(napi_env env, napi_callback_info info) {
@@ -226,7 +227,9 @@ napi_value shared_memory_buffer(napi_env env, napi_callback_info info) {
   auto* memory = object_of<std::shared_ptr<Mapping>>(arguments);
   if (memory == nullptr) return to_js(env, Status::BadHandle);
   auto* hold = new (std::nothrow) std::shared_ptr<Mapping>(*memory);
-  if (hold == nullptr) return to_js(env, Status::NoSpace);
+  if (hold == nullptr) {
+    return report(env, *arguments.environment(), failed(Status::System, "malloc", ENOMEM));
+  }
   const auto let_go = [](napi_env, void*, void* held) {
     delete static_cast<std::shared_ptr<Mapping>*>(held);
   };
@@ -236,7 +239,7 @@ napi_value shared_memory_buffer(napi_env env, napi_callback_info info) {
     return buffer;
   }
   delete hold;
-  return to_js(env, Status::Unsupported);
+  return refuse_buffer(env, *arguments.environment());
 }
 
 napi_value posix_close(napi_env env, napi_callback_info info) {
@@ -259,6 +262,7 @@ napi_value posix_unlink(napi_env env, napi_callback_info info) {
       !arguments.string(1, &name)) {
     return to_js(env, Status::BadArgument);
   }
+  arguments.environment()->forget_failure();
   const bool is_semaphore = kind == static_cast<uint32_t>(PosixKind::Semaphore);
   return report(env, *arguments.environment(),
                 is_semaphore ? NamedSemaphore::unlink(name.c_str()) : unlink_shared_memory(name));

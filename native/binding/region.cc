@@ -1,8 +1,5 @@
 #include "region/region.h"
 
-#include <cerrno>
-#include <cstring>
-
 #include "binding/arguments.h"
 #include "binding/exports.h"
 
@@ -11,14 +8,6 @@ namespace {
 
 constexpr uint32_t kFlagCreate = 1;
 constexpr uint32_t kFlagAnonymous = 2;
-
-// Keeps the words for `status`, where the core has given none.
-napi_value report(napi_env env, Environment& environment, Status status) {
-  if (status == Status::System && environment.detail.empty()) {
-    environment.detail = std::strerror(errno);
-  }
-  return to_js(env, status);
-}
 
 bool is_kind(uint32_t kind) {
   return kind >= static_cast<uint32_t>(Kind::Lock) &&
@@ -39,7 +28,7 @@ napi_value join(napi_env env, napi_callback_info info) {
       type != napi_function) {
     return to_js(env, Status::BadArgument);
   }
-  environment->detail.clear();
+  environment->forget_failure();
   const Status status = environment->join(name_space, mode, thread, arguments.value(3));
   if (status != Status::Ok) return report(env, *environment, status);
   return to_js(env, static_cast<int32_t>(environment->agent()));
@@ -60,7 +49,7 @@ napi_value open_object(napi_env env, napi_callback_info info) {
   if (const Status status = Runtime::get().usable(); status != Status::Ok) {
     return to_js(env, status);
   }
-  environment->detail.clear();
+  environment->forget_failure();
   uint32_t handle = 0;
   const Status status = environment->open(name, static_cast<Kind>(kind),
                                           {.create = (flags & kFlagCreate) != 0,
@@ -80,7 +69,7 @@ napi_value view(napi_env env, napi_callback_info info) {
   return napi_create_external_arraybuffer(env, handle->seat.object, kCacheLine, nullptr, nullptr,
                                           &buffer) == napi_ok
              ? buffer
-             : to_js(env, Status::Unsupported);
+             : refuse_buffer(env, *arguments.environment());
 }
 
 napi_value close(napi_env env, napi_callback_info info) {
@@ -98,7 +87,7 @@ napi_value unlink(napi_env env, napi_callback_info info) {
   if (arguments.handle(0) == nullptr || !arguments.integer(0, &handle)) {
     return to_js(env, Status::BadHandle);
   }
-  arguments.environment()->detail.clear();
+  arguments.environment()->forget_failure();
   return report(env, *arguments.environment(), arguments.environment()->unlink(handle));
 }
 
@@ -110,7 +99,7 @@ napi_value unlink_namespace(napi_env env, napi_callback_info info) {
   if (environment == nullptr || !arguments.string(0, &name_space) || !arguments.integer(1, &mode)) {
     return to_js(env, Status::BadArgument);
   }
-  environment->detail.clear();
+  environment->forget_failure();
   bool others_idle = true;
   const uint32_t realms = environment->realms(&others_idle);
   const Status status = Runtime::get().unlink_namespace(name_space, mode, others_idle ? realms : 1,
@@ -140,6 +129,25 @@ napi_value detail(napi_env env, napi_callback_info info) {
   const std::string& words = arguments.environment()->detail;
   return napi_create_string_utf8(env, words.data(), words.size(), &text) == napi_ok ? text
                                                                                     : nullptr;
+}
+
+napi_value failure(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  Environment* environment = arguments.environment();
+  uint32_t status = 0;
+  if (environment == nullptr || !arguments.integer(0, &status)) return nullptr;
+  const Failure failure = environment->failure;
+  if (failure.status == Status::Ok || static_cast<uint32_t>(failure.status) != status) {
+    return nullptr;
+  }
+  napi_value parts[3];
+  napi_value all = nullptr;
+  bool ok = napi_create_string_utf8(env, failure.call, NAPI_AUTO_LENGTH, &parts[0]) == napi_ok &&
+            napi_create_int32(env, failure.error, &parts[1]) == napi_ok &&
+            napi_create_string_utf8(env, failure.path, NAPI_AUTO_LENGTH, &parts[2]) == napi_ok &&
+            napi_create_array_with_length(env, 3, &all) == napi_ok;
+  for (uint32_t i = 0; ok && i < 3; ++i) ok = napi_set_element(env, all, i, parts[i]) == napi_ok;
+  return ok ? all : nullptr;
 }
 
 }  // namespace holdfast::binding

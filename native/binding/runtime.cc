@@ -52,7 +52,7 @@ Status Runtime::join(const std::string& name_space, mode_t mode, uint32_t thread
     *detail = region().name_space();
     return Status::Configured;
   }
-  if (!region().has_its_name()) return Status::Gone;
+  if (const Status status = region().check_file(detail); status != Status::Ok) return status;
   return Registry(region()).claim_agent(thread, agent);
 }
 
@@ -63,6 +63,7 @@ Status Runtime::unlink_namespace(const std::string& name_space, mode_t mode, uin
   if (keeper_ == nullptr || gone_ || region().name_space() != name_space) {
     return Region::remove(name_space, mode, detail);
   }
+  if (const Status status = region().check_file(detail); status == Status::Corrupt) return status;
   if (Registry(region()).agents_of(region().self().index) > own) {
     *detail = "other threads or realms of this process";
     return Status::InUse;

@@ -78,14 +78,11 @@ napi_value open_memory(napi_env env, napi_callback_info info) {
   if (const Status status = Runtime::get().usable(); status != Status::Ok) {
     return to_js(env, status);
   }
-  environment->detail.clear();
+  environment->forget_failure();
   uint32_t handle = 0;
   const Status status = environment->open_memory(name, static_cast<Kind>(kind), options, &handle);
   if (status == Status::Ok) return to_js(env, static_cast<int32_t>(handle));
-  if (status == Status::System && environment->detail.empty()) {
-    environment->detail = std::strerror(errno);
-  }
-  return to_js(env, status);
+  return report(env, *environment, status);
 }
 
 napi_value memory_of(napi_env env, napi_callback_info info) {
@@ -101,13 +98,15 @@ napi_value memory_of(napi_env env, napi_callback_info info) {
   // A value lies in the region, which is never unmapped. Other memory is unmapped when both the handle and the
   // last buffer over it are gone, so that closed arrays do not fill /dev/shm until the process ends.
   auto* hold = new (std::nothrow) std::shared_ptr<Mapping>(handle->memory);
-  if (hold == nullptr) return to_js(env, Status::NoSpace);
+  if (hold == nullptr) {
+    return report(env, *arguments.environment(), failed(Status::System, "malloc", ENOMEM));
+  }
   if (napi_create_external_arraybuffer(env, memory.data(), memory.size(), let_go_of_memory, hold,
                                        &buffer) == napi_ok) {
     return buffer;
   }
   delete hold;
-  return to_js(env, Status::Unsupported);
+  return refuse_buffer(env, *arguments.environment());
 }
 
 napi_value memory_id(napi_env env, napi_callback_info info) {

@@ -29,9 +29,12 @@ napi_value open_waiter(napi_env env, napi_callback_info info) {
   if (home_of(arguments.handle(0)) == nullptr || !arguments.integer(0, &home)) {
     return to_js(env, Status::BadHandle);
   }
+  Environment& environment = *arguments.environment();
+  environment.forget_failure();
   uint32_t handle = 0;
-  const Status status = arguments.environment()->open_waiter(home, &handle);
-  return status == Status::Ok ? to_js(env, static_cast<int32_t>(handle)) : to_js(env, status);
+  const Status status = environment.open_waiter(home, &handle);
+  if (status != Status::Ok) return report(env, environment, status);
+  return to_js(env, static_cast<int32_t>(handle));
 }
 
 napi_value attempt_by(napi_env env, napi_callback_info info) {

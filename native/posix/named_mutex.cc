@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "posix/failure.h"
+
 namespace holdfast {
 namespace {
 
@@ -33,13 +35,13 @@ Status open_or_make(const std::string& name, const OpenFile& how, uint64_t bytes
     UnnamedFile file;
     if (const Status status = file.make(how.mode, bytes); status != Status::Ok) return status;
     if (const Status status = file.map(out); status != Status::Ok) return status;
-    if (!fill(**out)) return Status::System;
+    if (!fill(**out)) return failed(Status::System, "pthread_mutex_init", EINVAL);
     const Status status = file.publish(name);
     // Another one was faster: then theirs is it, unless ours was to be the only one.
     if (status != Status::Exists || how.create == CreateFile::Exclusively) return status;
   }
-  errno = EAGAIN;  // made and removed all the time
-  return Status::System;
+  return failed(Status::System, "open", EAGAIN,
+                kShmFolder + name);  // made and removed all the time
 }
 
 }  // namespace
@@ -108,11 +110,13 @@ void NamedMutex::close() {
 }
 
 NamedMutex::Result NamedMutex::lock(Deadline deadline) {
+  if (known_->is_stuck.load(std::memory_order_relaxed)) return Result::Corrupt;
   if (is_held_by_this_thread()) return Result::Deadlock;
   return note(deadline.is_never() ? known_->mutex().lock() : known_->mutex().lock(deadline));
 }
 
 NamedMutex::Result NamedMutex::try_lock() {
+  if (known_->is_stuck.load(std::memory_order_relaxed)) return Result::Corrupt;
   if (is_held_by_this_thread()) return Result::TimedOut;
   // Not try_lock(): glibc's leaves a mutex that is not recoverable locked, and whoever asks for it next would hang
   // instead of being told. A deadline that has passed is as good, and tells.
@@ -130,6 +134,8 @@ NamedMutex::Result NamedMutex::note(RobustMutex::Lock taken) {
       return Result::TimedOut;
     case RobustMutex::Lock::NotRecoverable:
       return Result::NotRecoverable;
+    case RobustMutex::Lock::Corrupt:
+      return Result::Corrupt;
     case RobustMutex::Lock::Failed:
       break;
   }
@@ -139,7 +145,11 @@ NamedMutex::Result NamedMutex::note(RobustMutex::Lock taken) {
 Status NamedMutex::unlock() {
   if (!is_held_by_this_thread()) return Status::NotOwner;
   known_->holder.store(0, std::memory_order_relaxed);
-  return known_->mutex().unlock() ? Status::Ok : Status::NotOwner;
+  if (known_->mutex().unlock()) return Status::Ok;
+  // This thread has it, and its bytes say otherwise: it stays on the thread's list.
+  known_->holder.store(this_thread(), std::memory_order_relaxed);
+  known_->is_stuck.store(true, std::memory_order_relaxed);
+  return Status::Corrupt;
 }
 
 // A mutex in this state can be unlocked only as consistent or for ever. So it is consistent for as long as it takes
@@ -158,11 +168,13 @@ void NamedMutex::unlock_untold() {
 
 Status NamedMutex::consistent() {
   if (!is_held_by_this_thread()) return Status::NotOwner;
+  if (!known_->mutex().is_one()) return Status::Corrupt;
   return known_->mutex().consistent() ? Status::Ok : Status::BadArgument;
 }
 
 bool NamedMutex::is_held_by_this_thread() const {
-  return known_ != nullptr && known_->holder.load(std::memory_order_relaxed) == this_thread();
+  return known_ != nullptr && !known_->is_stuck.load(std::memory_order_relaxed) &&
+         known_->holder.load(std::memory_order_relaxed) == this_thread();
 }
 
 Status open_shared_memory(const std::string& name, const OpenFile& how, uint64_t bytes,
@@ -172,9 +184,7 @@ Status open_shared_memory(const std::string& name, const OpenFile& how, uint64_t
 
 Status unlink_shared_memory(const std::string& name) {
   if (::shm_unlink(name.c_str()) == 0) return Status::Ok;
-  return errno == ENOENT                     ? Status::NotFound
-         : errno == EACCES || errno == EPERM ? Status::Access
-                                             : Status::System;
+  return failed("unlink", kShmFolder + name);
 }
 
 }  // namespace holdfast

@@ -40,17 +40,26 @@ class NamedMutex {
   // that is robust and process-shared.
   Status open(const std::string& name, const OpenFile& how);
 
-  // Blocks this thread until the deadline: Held, OwnerDied, TimedOut, NotRecoverable, Deadlock (this thread has it).
-  enum class Result : uint8_t { Held, OwnerDied, TimedOut, NotRecoverable, Deadlock, Failed };
+  // Blocks this thread until the deadline: Held, OwnerDied, TimedOut, NotRecoverable, Deadlock (this thread has it),
+  // Corrupt (somebody scribbled over it).
+  enum class Result : uint8_t {
+    Held,
+    OwnerDied,
+    TimedOut,
+    NotRecoverable,
+    Corrupt,
+    Deadlock,
+    Failed
+  };
   Result lock(Deadline deadline);
   // TimedOut: somebody has it.
   Result try_lock();
-  // NotOwner where this thread does not hold it.
+  // NotOwner where this thread does not hold it; Corrupt where somebody scribbled over it since: it is of no use then.
   Status unlock();
   // After OwnerDied, which nobody was told of: as unlock(), and the next one is told. Another that gets the mutex in
   // between is not; then one after it is.
   void unlock_untold();
-  // NotOwner; BadArgument where no owner has died.
+  // NotOwner; BadArgument where no owner has died; Corrupt.
   Status consistent();
   [[nodiscard]] bool is_held_by_this_thread() const;
 
@@ -67,6 +76,8 @@ class NamedMutex {
     std::shared_ptr<Mapping> memory;
     uint32_t opens = 0;               // how many NamedMutex have it; the mutex of all()
     std::atomic<uint64_t> holder{0};  // by the holder: its id, where it is a thread of ours
+    // By the holder: it could not be unlocked. relaxed: no memory is handed on with it.
+    std::atomic<bool> is_stuck{false};
     RobustMutex& mutex() { return *reinterpret_cast<RobustMutex*>(memory->base()); }
   };
   struct All;

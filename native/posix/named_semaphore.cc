@@ -2,35 +2,56 @@
 
 #include <fcntl.h>
 
+#include <array>
 #include <cerrno>
+#include <cstdint>
+#include <cstring>
 #include <string>
 
+#include "posix/failure.h"
 #include "posix/shm.h"
 
 namespace holdfast {
 namespace {
 
-Status status_of_errno() {
+// What errno comes to in a call on an open one.
+Status status_of_use(const char* call) {
   switch (errno) {
-    case ENOENT:
-      return Status::NotFound;
-    case EEXIST:
-      return Status::Exists;
-    case EACCES:
-      return Status::Access;
-    case ENOSPC:
-      return Status::NoSpace;
     case EAGAIN:
     case ETIMEDOUT:
       return Status::TimedOut;
     case EOVERFLOW:
       return Status::Full;
-    case EINVAL:
-    case ENAMETOOLONG:
-      return Status::BadArgument;
     default:
-      return Status::System;
+      return failed(Status::System, call, errno);
   }
+}
+
+using Words = std::array<uint32_t, sizeof(sem_t) / sizeof(uint32_t)>;
+
+Words words_of(const sem_t& semaphore) {
+  Words words;
+  std::memcpy(words.data(), &semaphore, sizeof words);
+  return words;
+}
+
+// Whether it is one between processes, as libc makes them: glibc ends the process where it says neither that nor the
+// opposite. Found by comparing with two that are made for it, in those words alone in which that shows.
+bool is_one(const sem_t& semaphore) {
+  static const std::array<Words, 2> made = [] {
+    std::array<Words, 2> both{};
+    for (const int shared : {0, 1}) {
+      sem_t one{};
+      ::sem_init(&one, shared, 0);
+      both[static_cast<size_t>(shared)] = words_of(one);
+    }
+    return both;
+  }();
+  const Words here = words_of(semaphore);
+  for (size_t i = 0; i < here.size(); ++i) {
+    if (made[0][i] != made[1][i] && here[i] != made[1][i]) return false;
+  }
+  return true;
 }
 
 #if defined(__GLIBC__)
@@ -39,12 +60,14 @@ constexpr char kPrefix[] = "/sem.";
 constexpr char kPrefix[] = "/";
 #endif
 
+std::string file_of(const char* name) {
+  return std::string(kShmFolder) + kPrefix + (name[0] == '/' ? name + 1 : name);
+}
+
 // Where there is none there is nobody to mistrust.
 bool has_trusted_owner(const char* name) {
   struct stat file{};
-  return name[0] != '/' ||
-         ::lstat((std::string(kShmFolder) + kPrefix + (name + 1)).c_str(), &file) != 0 ||
-         is_of_trusted_owner(file);
+  return name[0] != '/' || ::lstat(file_of(name).c_str(), &file) != 0 || is_of_trusted_owner(file);
 }
 
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 30)
@@ -79,7 +102,15 @@ Status NamedSemaphore::open(const char* name, Create create, mode_t mode, unsign
   if (create != Create::Never) flags |= O_CREAT;
   if (create == Create::Exclusively) flags |= O_EXCL;
   semaphore_ = ::sem_open(name, flags, mode, initial);
-  return semaphore_ == SEM_FAILED ? status_of_errno() : Status::Ok;
+  if (semaphore_ != SEM_FAILED) return Status::Ok;
+  const std::string path = file_of(name);
+  if (errno == EINVAL || errno == ENAMETOOLONG) {
+    return failed(Status::BadArgument, "sem_open", errno, path);
+  }
+  // What is missing is the folder.
+  return errno == ENOENT && create != Create::Never
+             ? failed(Status::System, "sem_open", errno, path)
+             : failed("sem_open", path);
 }
 
 Status NamedSemaphore::open_trusted(const char* name, Create create, mode_t mode,
@@ -91,28 +122,33 @@ Status NamedSemaphore::open_trusted(const char* name, Create create, mode_t mode
   return Status::Access;
 }
 
-Status NamedSemaphore::post() {
+Status NamedSemaphore::usable() const {
   if (semaphore_ == SEM_FAILED) return Status::BadHandle;
-  return ::sem_post(semaphore_) == 0 ? Status::Ok : status_of_errno();
+  return is_one(*semaphore_) ? Status::Ok : Status::Corrupt;
+}
+
+Status NamedSemaphore::post() {
+  if (const Status status = usable(); status != Status::Ok) return status;
+  return ::sem_post(semaphore_) == 0 ? Status::Ok : status_of_use("sem_post");
 }
 
 Status NamedSemaphore::try_wait() {
-  if (semaphore_ == SEM_FAILED) return Status::BadHandle;
-  return ::sem_trywait(semaphore_) == 0 ? Status::Ok : status_of_errno();
+  if (const Status status = usable(); status != Status::Ok) return status;
+  return ::sem_trywait(semaphore_) == 0 ? Status::Ok : status_of_use("sem_trywait");
 }
 
 Status NamedSemaphore::wait(Deadline deadline) {
-  if (semaphore_ == SEM_FAILED) return Status::BadHandle;
+  if (const Status status = usable(); status != Status::Ok) return status;
   int result;
   do {
     result = deadline.is_never() ? ::sem_wait(semaphore_) : wait_until(semaphore_, deadline);
   } while (result != 0 && errno == EINTR);
-  return result == 0 ? Status::Ok : status_of_errno();
+  return result == 0 ? Status::Ok : status_of_use("sem_clockwait");
 }
 
 Status NamedSemaphore::value(int* out) const {
   if (semaphore_ == SEM_FAILED) return Status::BadHandle;
-  return ::sem_getvalue(semaphore_, out) == 0 ? Status::Ok : status_of_errno();
+  return ::sem_getvalue(semaphore_, out) == 0 ? Status::Ok : status_of_use("sem_getvalue");
 }
 
 void NamedSemaphore::close() {
@@ -121,7 +157,7 @@ void NamedSemaphore::close() {
 }
 
 Status NamedSemaphore::unlink(const char* name) {
-  return ::sem_unlink(name) == 0 ? Status::Ok : status_of_errno();
+  return ::sem_unlink(name) == 0 ? Status::Ok : failed("sem_unlink", file_of(name));
 }
 
 }  // namespace holdfast

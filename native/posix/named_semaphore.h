@@ -24,6 +24,7 @@ class NamedSemaphore {
   // The same; Access for one that is neither this user's nor root's. By its name, before and after, as sem_open shows
   // no file.
   Status open_trusted(const char* name, Create create, mode_t mode, unsigned initial);
+  // Corrupt, of these three: somebody scribbled over it.
   Status post();
   Status try_wait();  // TimedOut: the value is 0
   // Blocks this thread; TimedOut when the deadline passes first.
@@ -34,6 +35,8 @@ class NamedSemaphore {
   static Status unlink(const char* name);
 
  private:
+  [[nodiscard]] Status usable() const;
+
   sem_t* semaphore_ = SEM_FAILED;
 };
 

@@ -13,28 +13,12 @@
 #include <utility>
 
 #include "posix/deadline.h"
+#include "posix/failure.h"
 
 namespace holdfast {
 namespace {
 
 constexpr off_t kPresenceByte = 1;
-
-Status status_of_errno() {
-  switch (errno) {
-    case ENOENT:
-      return Status::NotFound;
-    case EACCES:
-    case EPERM:
-    case ELOOP:
-      return Status::Access;
-    case ENOSPC:
-    case EDQUOT:
-    case ENOMEM:
-      return Status::NoSpace;
-    default:
-      return Status::System;
-  }
-}
 
 // Locks or unlocks bytes [first, first + count), 0 = to the end. Never waits, so no signal cuts it short.
 bool set_byte_lock(int fd, short type, off_t first, off_t count) {
@@ -56,12 +40,21 @@ bool byte_is_taken(int fd, off_t byte) {
   return ::fcntl(fd, F_OFD_GETLK, &range) != 0 || range.l_type != F_UNLCK;
 }
 
+// A system that knows no such locks, or a filter that forbids them, would look as if each byte was taken.
+bool knows_byte_locks(int fd) {
+  struct flock range{};
+  range.l_type = F_WRLCK;
+  range.l_whence = SEEK_SET;
+  range.l_len = 1;
+  return ::fcntl(fd, F_OFD_GETLK, &range) == 0;
+}
+
 // Who makes, joins or removes the file is done within milliseconds. One that is stopped in there must not
 // stop everybody else for ever.
-Status lock_creation(int fd) {
+Status lock_creation(int fd, const std::string& path) {
   const Deadline deadline = Deadline::after_ns(10'000'000'000);
   while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return Status::System;
+    if (errno != EWOULDBLOCK && errno != EINTR) return failed(Status::System, "flock", errno, path);
     if (deadline.passed()) return Status::InUse;
     const timespec nap{0, 500'000};
     ::nanosleep(&nap, nullptr);
@@ -104,7 +97,7 @@ class SharedFile::Use {
   explicit Use(const SharedFile& file) : fd_(file.fd_) {
     if (file.has_its_descriptor()) return;
     struct stat found{};
-    fd_ = opened_ = ::shm_open(file.name_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+    fd_ = opened_ = open_shm(file.name_, O_RDWR);
     if (fd_ >= 0 && (::fstat(fd_, &found) != 0 || !file.is(found))) fd_ = -1;
     if (fd_ < 0) errno = EBADF;
   }
@@ -138,40 +131,42 @@ SharedFile& SharedFile::operator=(SharedFile&& other) noexcept {
 Status SharedFile::open_locked(const std::string& name, mode_t mode, bool create,
                                const FileOwner& owner) {
   constexpr int kAttempts = 100;
+  const std::string path = kShmFolder + name;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     close();
-    // O_NOFOLLOW: a link that somebody else laid at this name is refused, not followed. First without
-    // O_CREAT: with it, some systems refuse another's file in a sticky folder, also within the group.
-    constexpr int kFlags = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
-    int fd = ::shm_open(name.c_str(), kFlags, 0);
+    // A link that somebody else laid at this name is refused, not followed. First without O_CREAT: with it, some
+    // systems refuse another's file in a sticky folder, also within the group.
+    int fd = open_shm(name, O_RDWR);
     const bool is_new = fd < 0 && errno == ENOENT && create;
     if (is_new) {
-      fd = ::shm_open(name.c_str(), kFlags | O_CREAT | O_EXCL, mode);
+      fd = open_shm(name, O_RDWR | O_CREAT | O_EXCL, mode);
       if (fd < 0 && errno == EEXIST) continue;
+      // What is missing is the folder.
+      if (fd < 0 && errno == ENOENT) return failed(Status::System, "open", errno, path);
     }
-    if (fd < 0) return status_of_errno();
+    if (fd < 0) return failed("open", path);
     fd_ = moved_up(fd);
     struct stat file{};
-    if (::fstat(fd_, &file) != 0) return status_of_errno();
+    if (::fstat(fd_, &file) != 0) return failed(Status::System, "fstat", errno, path);
     name_ = name;
     device_ = file.st_dev;
     inode_ = file.st_ino;
     // The umask may have taken bits away.
-    if (is_new && ::fchmod(fd_, mode) != 0) return status_of_errno();
+    if (is_new && ::fchmod(fd_, mode) != 0) return failed("fchmod", path);
     // Before the lock: a stranger's file could be locked for ever.
     if (!owner.admits(file, mode)) return Status::Access;
-    if (const Status status = lock_creation(fd_); status != Status::Ok) return status;
-    if (::fstat(fd_, &file) != 0) return status_of_errno();
+    if (const Status status = lock_creation(fd_, path); status != Status::Ok) return status;
+    if (!knows_byte_locks(fd_)) return failed(Status::System, "fcntl", errno, path);
+    if (::fstat(fd_, &file) != 0) return failed(Status::System, "fstat", errno, path);
     // Of length 0: whoever was to make it died, maybe before it had the mode that was asked for.
     if (file.st_size == 0 && create && (file.st_mode & 0777) != mode && ::fchmod(fd_, mode) != 0) {
-      return status_of_errno();
+      return failed("fchmod", path);
     }
     if (file.st_nlink != 0) return Status::Ok;
     // Removed while we waited for the lock: a new one may have the name now.
   }
   close();
-  errno = EAGAIN;
-  return Status::System;
+  return failed(Status::System, "open", EAGAIN, path);
 }
 
 bool SharedFile::has_its_descriptor() const {
@@ -190,9 +185,14 @@ void SharedFile::unlock_creation() {
   if (has_its_descriptor()) ::flock(fd_, LOCK_UN);
 }
 
+Status SharedFile::lock_range(short type, off_t byte) {
+  if (!has_its_descriptor()) return failed(Status::System, "fcntl", EBADF, path());
+  if (set_byte_lock(fd_, type, byte, 1)) return Status::Ok;
+  return failed(Status::System, "fcntl", errno, path());
+}
+
 Status SharedFile::lock_byte(uint64_t byte) {
-  if (!has_its_descriptor()) return errno = EBADF, Status::System;
-  return set_byte_lock(fd_, F_WRLCK, static_cast<off_t>(byte), 1) ? Status::Ok : status_of_errno();
+  return lock_range(F_WRLCK, static_cast<off_t>(byte));
 }
 
 bool SharedFile::is_locked_by_another(uint64_t byte) const {
@@ -200,10 +200,7 @@ bool SharedFile::is_locked_by_another(uint64_t byte) const {
   return byte_is_taken(use.fd(), static_cast<off_t>(byte));
 }
 
-Status SharedFile::announce_presence() {
-  if (!has_its_descriptor()) return errno = EBADF, Status::System;
-  return set_byte_lock(fd_, F_RDLCK, kPresenceByte, 1) ? Status::Ok : status_of_errno();
-}
+Status SharedFile::announce_presence() { return lock_range(F_RDLCK, kPresenceByte); }
 
 bool SharedFile::alone() const {
   const Use use(*this);
@@ -212,14 +209,15 @@ bool SharedFile::alone() const {
 
 Status SharedFile::size(uint64_t* out) const {
   struct stat file{};
-  if (!look(&file)) return status_of_errno();
+  if (!look(&file)) return failed(Status::System, "fstat", errno, path());
   *out = static_cast<uint64_t>(file.st_size);
   return Status::Ok;
 }
 
 Status SharedFile::truncate(uint64_t bytes) {
   const Use use(*this);
-  return ::ftruncate(use.fd(), static_cast<off_t>(bytes)) == 0 ? Status::Ok : status_of_errno();
+  if (::ftruncate(use.fd(), static_cast<off_t>(bytes)) == 0) return Status::Ok;
+  return failed(Status::System, "ftruncate", errno, path());
 }
 
 Status SharedFile::reserve(uint64_t bytes) {
@@ -227,15 +225,12 @@ Status SharedFile::reserve(uint64_t bytes) {
   if (const Status status = size(&before); status != Status::Ok) return status;
   if (bytes <= before) return Status::Ok;
   const Use use(*this);
-  const int error = reserve_file(use.fd(), before, bytes - before);
-  if (error == 0) return Status::Ok;
-  errno = error;
-  return status_of_errno();
+  return reserve_file(use.fd(), before, bytes - before);
 }
 
 Status SharedFile::map(size_t range, std::byte** out) const {
   const Use use(*this);
-  const int own = ::shm_open(name_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+  const int own = open_shm(name_, O_RDWR);
   struct stat found{};
   // The name may have been removed by hand just now.
   const bool usable = own >= 0 && ::fstat(own, &found) == 0 && is(found);
@@ -244,7 +239,7 @@ Status SharedFile::map(size_t range, std::byte** out) const {
   const int error = errno;
   if (own >= 0) ::close(own);
   errno = error;
-  if (base == MAP_FAILED) return status_of_errno();
+  if (base == MAP_FAILED) return failed(Status::System, "mmap", errno, path());
   *out = static_cast<std::byte*>(base);
   return Status::Ok;
 }
@@ -256,12 +251,12 @@ void SharedFile::unmap(std::byte* base, size_t range) {
 Status SharedFile::read_at(uint64_t offset, void* into, size_t bytes) const {
   const Use use(*this);
   const ssize_t got = ::pread(use.fd(), into, bytes, static_cast<off_t>(offset));
-  if (got < 0) return status_of_errno();
+  if (got < 0) return failed(Status::System, "pread", errno, path());
   return static_cast<size_t>(got) == bytes ? Status::Ok : Status::NotFound;
 }
 
 Status SharedFile::remove(const std::string& name) {
-  return ::shm_unlink(name.c_str()) == 0 ? Status::Ok : status_of_errno();
+  return ::shm_unlink(name.c_str()) == 0 ? Status::Ok : failed("unlink", kShmFolder + name);
 }
 
 bool SharedFile::has_a_name() const {

@@ -59,6 +59,8 @@ class SharedFile {
   Status read_at(uint64_t offset, void* into, size_t bytes) const;
   Status remove(const std::string& name);
 
+  // Of the file, by descriptor or name. EBADF: by neither.
+  [[nodiscard]] bool look(struct stat* out) const;
   [[nodiscard]] bool has_a_name() const;
   [[nodiscard]] bool is(const struct stat& file) const {
     return file.st_ino == inode_ && file.st_dev == device_;
@@ -78,11 +80,10 @@ class SharedFile {
  private:
   class Use;
 
+  Status lock_range(short type, off_t byte);
+  [[nodiscard]] std::string path() const { return kShmFolder + name_; }
   // Whether the descriptor is still the file's.
   [[nodiscard]] bool has_its_descriptor() const;
-  // Of the file, by descriptor or name. EBADF: by neither.
-  [[nodiscard]] bool look(struct stat* out) const;
-
   int fd_ = -1;
   std::string name_;
   dev_t device_ = 0;

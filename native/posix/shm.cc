@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "posix/failure.h"
 #include "posix/fault.h"
 
 namespace holdfast {
@@ -18,7 +19,11 @@ bool is_of_trusted_owner(const struct stat& file) {
   return file.st_uid == ::geteuid() || file.st_uid == 0;
 }
 
-int reserve_file(int fd, uint64_t from, uint64_t bytes) {
+int open_shm(const std::string& name, int flags, mode_t mode) {
+  return ::open((kShmFolder + name).c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, mode);
+}
+
+Status reserve_file(int fd, uint64_t from, uint64_t bytes) {
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -30,7 +35,11 @@ int reserve_file(int fd, uint64_t from, uint64_t bytes) {
     error = ::posix_fallocate(fd, static_cast<off_t>(from), static_cast<off_t>(bytes));
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return error;
+  if (error == 0) return Status::Ok;
+  // Memory that there is none of is no room for it, too.
+  if (error == ENOMEM) return failed(Status::NoSpace, "fallocate", error, kShmFolder);
+  errno = error;
+  return failed("fallocate", kShmFolder);
 }
 
 void RemovedFiles::remove(const std::string& name) {

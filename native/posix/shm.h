@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <string>
 
+#include "status.h"
+
 namespace holdfast {
 
 // Where Linux has them, by glibc and by musl. A name ("/x") follows it.
@@ -31,13 +33,16 @@ struct FileOwner {
   }
 };
 
+// As shm_open does, whose EINVAL hides that there is a folder with this name.
+int open_shm(const std::string& name, int flags, mode_t mode = 0);
+
 // Whether what this user, or root, made lies there. Root can do to this process whatever the file could.
 bool is_of_trusted_owner(const struct stat& file);
 
-// Reserves memory for `bytes` bytes at `from`, and makes the file that long. 0 or an errno; then the file is as it was.
+// Reserves memory for `bytes` bytes at `from`, and makes the file that long. Else the file is as it was.
 // Signals wait meanwhile: each would make the kernel give up what it has done, and a profiler's come faster than many
 // megabytes are reserved.
-int reserve_file(int fd, uint64_t from, uint64_t bytes);
+Status reserve_file(int fd, uint64_t from, uint64_t bytes);
 
 // Files that have lost their names, and keep their memory until this goes: names are removed inside a guard, and
 // gigabytes freed after it. Who dies in between frees them too. More than it can hold are freed at once.

@@ -9,32 +9,12 @@
 #include <atomic>
 #include <cerrno>
 #include <limits>
+#include <utility>
+
+#include "posix/failure.h"
 
 namespace holdfast {
 namespace {
-
-Status status_of_errno() {
-  switch (errno) {
-    case ENOENT:
-      return Status::NotFound;
-    case EEXIST:
-      return Status::Exists;
-    case EACCES:
-    case EPERM:
-    case ELOOP:
-      return Status::Access;
-    case ENOSPC:
-    case EDQUOT:
-    case ENOMEM:
-    case EFBIG:
-      return Status::NoSpace;
-    case EINVAL:
-    case ENAMETOOLONG:
-      return Status::BadArgument;
-    default:
-      return Status::System;
-  }
-}
 
 constexpr int kAttempts = 1000;
 
@@ -56,9 +36,9 @@ void close_quietly(int fd) {
 
 Status map_all(int fd, const struct stat& file, std::shared_ptr<Mapping>* out) {
   const auto bytes = static_cast<uint64_t>(file.st_size);
-  if (bytes > std::numeric_limits<size_t>::max()) return Status::NoSpace;
+  if (bytes > std::numeric_limits<size_t>::max()) return failed(Status::System, "mmap", ENOMEM);
   void* base = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (base == MAP_FAILED) return status_of_errno();
+  if (base == MAP_FAILED) return failed(Status::System, "mmap", errno);
   *out = std::make_shared<Mapping>(static_cast<std::byte*>(base), bytes, file);
   return Status::Ok;
 }
@@ -71,12 +51,12 @@ Mapping::Mapping(std::byte* base, size_t bytes, const struct stat& file)
 Mapping::~Mapping() { ::munmap(base_, bytes_); }
 
 Status Mapping::open(const std::string& name, const Wanted& wanted, std::shared_ptr<Mapping>* out) {
-  const int fd = ::shm_open(name.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
-  if (fd < 0) return status_of_errno();
+  const int fd = open_shm(name, O_RDWR);
+  if (fd < 0) return failed("open", kShmFolder + name);
   struct stat file{};
   Status status = Status::Ok;
   if (::fstat(fd, &file) != 0) {
-    status = status_of_errno();
+    status = failed(Status::System, "fstat", errno, kShmFolder + name);
   } else if (wanted.admits && !wanted.admits(file)) {
     status = Status::Access;
   } else if (file.st_size <= 0 || static_cast<uint64_t>(file.st_size) < wanted.least_bytes) {
@@ -94,16 +74,17 @@ Status UnnamedFile::open_any(mode_t mode) {
   if (fd_ >= 0) {
     ::close(fd_);
   } else if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT) {
-    return status_of_errno();
+    return failed("open", kShmFolder);
   }
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     makeshift_ = makeshift_name();
-    fd_ = ::shm_open(makeshift_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    fd_ = open_shm(makeshift_, O_RDWR | O_CREAT | O_EXCL, mode);
     if (fd_ >= 0) return Status::Ok;
     if (errno != EEXIST) break;
   }
-  makeshift_.clear();
-  return errno == ENOENT ? Status::System : status_of_errno();
+  const std::string path = kShmFolder + std::exchange(makeshift_, {});
+  // What is missing is the folder.
+  return errno == ENOENT ? failed(Status::System, "open", errno, path) : failed("open", path);
 }
 
 // Whether it can be given a name, and how: asked before it is filled, as what has no name cannot be given one later by
@@ -126,15 +107,17 @@ bool UnnamedFile::find_a_link() {
 
 Status UnnamedFile::make(mode_t mode, uint64_t bytes) {
   if (bytes == 0) bytes = 1;
-  if (bytes > static_cast<uint64_t>(std::numeric_limits<off_t>::max())) return Status::NoSpace;
+  if (bytes > static_cast<uint64_t>(std::numeric_limits<off_t>::max())) {
+    return failed(Status::NoSpace, "fallocate", EFBIG, kShmFolder);
+  }
   if (const Status status = open_any(mode); status != Status::Ok) return status;
   // The umask may have taken bits away.
-  if (::fchmod(fd_, mode) != 0) return status_of_errno();
+  if (::fchmod(fd_, mode) != 0) return failed("fchmod", kShmFolder);
   // A piece at a time: a handler of the application waits for one of them, not for gigabytes.
   constexpr uint64_t kPiece = uint64_t{16} << 20;
   for (uint64_t done = 0; done < bytes; done += kPiece) {
-    errno = reserve_file(fd_, done, std::min(kPiece, bytes - done));
-    if (errno != 0) return status_of_errno();
+    const Status status = reserve_file(fd_, done, std::min(kPiece, bytes - done));
+    if (status != Status::Ok) return status;
   }
   return Status::Ok;
 }
@@ -146,7 +129,7 @@ bool UnnamedFile::is_admitted(const FileOwner& owner, mode_t mode) const {
 
 Status UnnamedFile::map(std::shared_ptr<Mapping>* out) const {
   struct stat file{};
-  if (::fstat(fd_, &file) != 0) return status_of_errno();
+  if (::fstat(fd_, &file) != 0) return failed(Status::System, "fstat", errno);
   return map_all(fd_, file, out);
 }
 
@@ -162,7 +145,7 @@ Status UnnamedFile::publish(const std::string& name) {
   }
   if (result == 0) return Status::Ok;
   // Not found is what has its name no more; this one could not be given it.
-  return errno == ENOENT ? Status::System : status_of_errno();
+  return errno == ENOENT ? failed(Status::System, "link", errno, to) : failed("link", to);
 }
 
 UnnamedFile::~UnnamedFile() {

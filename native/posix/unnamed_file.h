@@ -53,7 +53,8 @@ class UnnamedFile {
   UnnamedFile& operator=(const UnnamedFile&) = delete;
   ~UnnamedFile();
 
-  // A file of `bytes` zeros (one at least), reserved: NoSpace here and not a SIGBUS later. With exactly `mode`.
+  // A file of `bytes` zeros (one at least), reserved: a full /dev/shm is NoSpace here and not a SIGBUS later. With exactly
+  // `mode`.
   Status make(mode_t mode, uint64_t bytes);
   // For whom `admits`, of what make() made: a process may have other ids than its region.
   [[nodiscard]] bool is_admitted(const FileOwner& owner, mode_t mode) const;

@@ -53,12 +53,14 @@ Status Region::open(const std::string& name_space, mode_t mode, std::string* det
   const std::string& name = file_name_;
   if (const Status status = file_.open_locked(name, mode, true, owner_); status != Status::Ok) {
     *detail = status == Status::InUse ? file_.users() : kShmFolder + name;
-    if (status == Status::System) *detail += std::string(": ") + std::strerror(errno);
     return status;
   }
   bool usable = false;
   if (const Status status = check_layout(&usable, detail); status != Status::Ok) return status;
-  if (const Status status = file_.map(kMappedRange, &base_); status != Status::Ok) return status;
+  if (const Status status = file_.map(kMappedRange, &base_); status != Status::Ok) {
+    if (!usable) static_cast<void>(file_.remove(name));  // nobody's, and maybe made just now
+    return status;
+  }
   if (usable && !is_whole()) {
     usable = false;
     if (!file_.alone()) {
@@ -89,7 +91,9 @@ Status Region::check_layout(bool* usable, std::string* detail) {
     return Status::Corrupt;
   }
   if (const Status status = file_.read_at(0, &prologue, sizeof prologue); status != Status::Ok) {
-    return status;
+    if (status != Status::NotFound) return status;
+    *detail = cut_to(0);  // just now
+    return Status::Corrupt;
   }
   // SYNC POINT: region-ready. The copy was read under the creation lock, which its maker held too.
   const bool ready = std::memcmp(prologue.magic, kMagic, sizeof kMagic) == 0 &&
@@ -124,7 +128,7 @@ Status Region::build() {
   if (const Status status = file_.truncate(0); status != Status::Ok) return status;
   if (const Status status = file_.reserve(kHeaderBytes); status != Status::Ok) return status;
   known_bytes_.store(0, std::memory_order_relaxed);
-  if (!robust_mutexes_work()) return Status::Unsupported;
+  if (const Status status = prove_robust_mutexes(); status != Status::Ok) return status;
   RegionHeader& header = *new (base_) RegionHeader;
   RegionPrologue& prologue = header.prologue;
   std::memcpy(prologue.magic, kMagic, sizeof kMagic);
@@ -149,6 +153,10 @@ template <typename Table>
 Status Region::grow(Table& table) {
   const uint32_t chunk = table.count.load(std::memory_order_relaxed) / Table::per_chunk;
   if (chunk >= Table::max_chunks) return Status::Full;
+  uint64_t length = 0;
+  if (const Status status = file_.size(&length); status != Status::Ok) return status;
+  // What was cut off would come back as zeros: free locks, in the hands of those who hold them.
+  if (length < known_bytes_.load(std::memory_order_relaxed)) return Status::Corrupt;
   // Tables grow beside each other, so each takes its piece in one step. One that is taken and not used, because its
   // taker died or there was no memory, is address space lost and nothing else.
   auto& bytes = header().bytes;
@@ -182,6 +190,18 @@ template Status Region::grow(AgentTable&);
 template Status Region::grow(ObjectTable&);
 template Status Region::grow(TicketTable&);
 
+// Locks the life of a record that is nobody's, under the creation lock. One that cannot be locked was scribbled over; or who
+// died while it joined has left it and a thread of it still ends, and then the life byte is locked.
+bool Region::take_life(ProcessRecord& record, ProcessIndex index) {
+  const RobustMutex::Lock taken =
+      record.life.is_as_made() ? record.life.try_lock() : RobustMutex::Lock::Corrupt;
+  if (taken == RobustMutex::Lock::Held) return true;
+  // Died while it joined: nothing to give back.
+  if (taken == RobustMutex::Lock::OwnerDied) return record.life.consistent();
+  return has_ended(index) && record.life.init() &&
+         record.life.try_lock() == RobustMutex::Lock::Held;
+}
+
 Status Region::claim_process() {
   for (ProcessIndex index = 0; index < count(header().processes); ++index) {
     ProcessRecord* candidate = process(index);
@@ -189,21 +209,18 @@ Status Region::claim_process() {
     ProcessRecord& record = *candidate;
     // SYNC POINT: process-free. Under the creation lock nobody else makes anything of a free record.
     if (record.state.load(std::memory_order_acquire) != ProcessState::Free) continue;
-    const RobustMutex::Lock taken = record.life.try_lock();
-    if (taken == RobustMutex::Lock::OwnerDied) {
-      static_cast<void>(record.life.consistent());  // died while it joined: nothing to give back
-    } else if (taken != RobustMutex::Lock::Held) {
-      continue;  // one who died while it joined, of whom a thread still ends
-    }
+    if (!take_life(record, index)) continue;
     const ptrdiff_t offset = record.life.futex_word_offset();
     if (offset < 0) {
       record.life.unlock();
       return Status::Unsupported;
     }
-    header().life_word_offset = static_cast<uint32_t>(offset);
+    life_offset_ = static_cast<uint32_t>(offset);
+    header().life_word_offset = life_offset_;
     // The kernel wakes a sleeper at our death only where this bit stands: so that no watcher has to set it.
     alive_ =
         life_word(record).fetch_or(kFutexWaitersBit, std::memory_order_relaxed) | kFutexWaitersBit;
+    life_image_ = record.life.image();
     if (const Status status = file_.lock_byte(kFirstLifeByte + index); status != Status::Ok) {
       const bool is_taken = file_.is_locked_by_another(kFirstLifeByte + index);
       record.life.unlock();
@@ -283,35 +300,57 @@ bool Region::process_is_alive(ProcessIndex index, uint32_t generation) {
   if (record->state.load(std::memory_order_acquire) != ProcessState::Live) return false;
   const uint32_t other = record->generation.load(std::memory_order_relaxed) ^ generation;
   if ((other & 0x7fff) != 0) return false;
-  if ((life_word(*record).load(std::memory_order_acquire) & kFutexOwnerDiedBit) == 0) return true;
-  return !has_ended(index);
+  return !is_marked(*record) || !has_ended(index);
 }
 
+// relaxed, all of it: facts about the file, not about the memory.
 bool Region::has_grown_to(uint64_t end) {
   uint64_t bytes = 0;
   if (end > kMappedRange || file_.size(&bytes) != Status::Ok || end > bytes) return false;
-  known_bytes_.store(bytes,
-                     std::memory_order_relaxed);  // relaxed: a fact about the file, not the memory
+  uint64_t known = known_bytes_.load(std::memory_order_relaxed);
+  while (known < bytes &&
+         !known_bytes_.compare_exchange_weak(known, bytes, std::memory_order_relaxed)) {
+  }
   return true;
+}
+
+Status Region::check_file(std::string* detail) {
+  struct stat file{};
+  if (!file_.look(&file) || file.st_nlink == 0) return Status::Gone;
+  const auto bytes = static_cast<uint64_t>(file.st_size);
+  if (bytes >= known_bytes_.load(std::memory_order_relaxed)) return Status::Ok;
+  *detail = cut_to(bytes);
+  return Status::Corrupt;
 }
 
 bool Region::has_ended(ProcessIndex index) const {
   return !file_.is_locked_by_another(kFirstLifeByte + index);
 }
 
+bool Region::is_marked(ProcessRecord& process) {
+  const uint32_t life = life_word(process).load(std::memory_order_acquire);
+  // Who lives has put its TID there, and this bit. Where the rest was scribbled over, the word may have been too.
+  return (life & kFutexOwnerDiedBit) != 0 || (life & kFutexWaitersBit) == 0 ||
+         (life & kFutexTidMask) == 0 || !process.life.is_as_made();
+}
+
 bool Region::seems_alive(ProcessRecord& process) {
-  return process.state.load(std::memory_order_acquire) == ProcessState::Live &&
-         (life_word(process).load(std::memory_order_acquire) & kFutexOwnerDiedBit) == 0;
+  return process.state.load(std::memory_order_acquire) == ProcessState::Live && !is_marked(process);
 }
 
 bool Region::mend_own_life() {
+  // The kernel finds the word by this thread's own list, whatever the rest says; so it is the rest that may wait.
+  const bool was_scribbled = self_record_->life.restore(life_image_, life_offset_);
   FutexWord& life = life_word(*self_record_);
   uint32_t seen = life.load(std::memory_order_relaxed);  // relaxed: nothing else is read after it
-  return seen != alive_ && life.compare_exchange_strong(seen, alive_, std::memory_order_relaxed);
+  return (seen != alive_ &&
+          life.compare_exchange_strong(seen, alive_, std::memory_order_relaxed)) ||
+         was_scribbled;
 }
 
 FutexWord& Region::life_word(ProcessRecord& process) {
-  uint32_t offset = header().life_word_offset;
+  // The own process' once it is known: every libc that uses the region has it there.
+  uint32_t offset = life_offset_ != kNone ? life_offset_ : header().life_word_offset;
   if (offset > sizeof(RobustMutex) - sizeof(FutexWord) || offset % alignof(FutexWord) != 0) {
     offset = 0;
   }

@@ -89,24 +89,31 @@ class Region {
   [[nodiscard]] bool has_ended(ProcessIndex index) const;
   // Without asking whether its last thread is gone, or was when it was marked.
   [[nodiscard]] bool seems_alive(ProcessRecord& process);
+  // Whether its life word says that it died, or what that of nobody who lives says: then has_ended() decides.
+  [[nodiscard]] bool is_marked(ProcessRecord& process);
   [[nodiscard]] bool is_self(ProcessIndex index) const { return index == self_.index; }
   // On the thread that claimed the process. True: its life was marked while it goes on (the kernel knows the owner
-  // of a mutex by its TID, which another thread may have in another pid namespace), and is whole again.
+  // of a mutex by its TID, which another thread may have in another pid namespace), or its mutex was scribbled over, and
+  // is whole again.
   bool mend_own_life();
   // False where somebody removed the file's name: whoever joins from now on is in another region.
   [[nodiscard]] bool has_its_name() const { return file_.has_a_name(); }
+  // To be asked before the region is used for anything but its fast paths. Gone: as above. Corrupt: somebody cut the file, and
+  // an access beyond its end would be a SIGBUS. It may still be cut between this and the use: nobody can prevent that.
+  Status check_file(std::string* detail);
   [[nodiscard]] FutexWord& life_word(ProcessRecord& process);
   [[nodiscard]] ToldWatch& told_watch() { return told_watch_; }
   // The process that an agent's slot belongs to; nullptr for a free slot.
   [[nodiscard]] ProcessRecord* process_of(AgentSlot slot);
 
  private:
-  // Whether the file is that long: beyond its end lies SIGBUS. A header cannot be believed, the file can.
+  // Whether the file was that long when last asked: beyond its end lies SIGBUS. A header cannot be believed, the file can.
   [[nodiscard]] bool reaches(uint64_t end) {
     return end <= known_bytes_.load(std::memory_order_relaxed) || has_grown_to(end);
   }
   [[nodiscard]] bool has_grown_to(uint64_t end);
   Status build();
+  [[nodiscard]] bool take_life(ProcessRecord& record, ProcessIndex index);
   Status check_layout(bool* usable, std::string* detail);
   [[nodiscard]] bool is_whole();
 
@@ -124,14 +131,17 @@ class Region {
   ProcessId self_;
   ProcessRecord* self_record_ = nullptr;
   ForKeeper for_keeper_;
-  uint32_t alive_ = 0;  // what the own life word says
+  uint32_t alive_ = 0;             // what the own life word says
+  uint32_t life_offset_ = kNone;   // from a life mutex to that word, as the own one showed it
+  RobustMutex::Image life_image_;  // the own one, as it was locked
   std::string name_space_;
   std::string file_name_;
   FileOwner owner_;
   mode_t mode_ = 0;
   ToldWatch told_watch_;
-  RemovedFiles removed_;                  // of a region built anew: freed when others are let in
-  std::atomic<uint64_t> known_bytes_{0};  // the file's length when we last asked; it never shrinks
+  RemovedFiles removed_;  // of a region built anew: freed when others are let in
+  std::atomic<uint64_t> known_bytes_{
+      0};  // the longest that the file was when asked: shorter is cut
 };
 
 // The file's name in POSIX shared memory: "/holdfast-<uid>-<namespace>"; for a mode that admits the group

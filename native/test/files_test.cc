@@ -537,3 +537,43 @@ TEST(unnamed_file__gets_its_name__with_proc_and_without_and_without_links_by_des
   }));
   if (why_not->load() != nullptr) skip(why_not->load());
 }
+
+// ---- Cutting ----
+
+namespace {
+
+uint64_t length_of(const std::string& name) {
+  struct stat file{};
+  return ::stat(("/dev/shm" + name).c_str(), &file) == 0 ? static_cast<uint64_t>(file.st_size) : 0;
+}
+
+}  // namespace
+
+// What was cut off would come back as zeros: free locks, in the hands of those who hold them.
+TEST_IN_A_PROCESS(cut__a_region__is_not_grown_over_the_cut) {
+  const NameSpace name_space;
+  const Member member(name_space.name());
+  const AgentSlot agent = member.claim_agent();
+  for (int i = 0; i < 300; ++i) {
+    Seat seat;
+    CHECK_EQ(fixture::open_seat(member.region(), agent, std::to_string(i), &seat), Status::Ok);
+  }
+  const uint64_t left = length_of(name_space.file()) - kPage;
+  CHECK_EQ(::truncate(("/dev/shm" + name_space.file()).c_str(), static_cast<off_t>(left)), 0);
+  std::string detail;
+  CHECK_EQ(member.region().check_file(&detail), Status::Corrupt);
+  CHECK_EQ(detail, "the file was cut to " + std::to_string(left) + " bytes");
+  CHECK_EQ(member.region().grow(member.region().header().agents), Status::Corrupt);
+  CHECK_EQ(length_of(name_space.file()), left);
+  REQUIRE(::truncate(("/dev/shm" + name_space.file()).c_str(), static_cast<off_t>(left + kPage)) ==
+          0);
+  CHECK_EQ(member.region().check_file(&detail), Status::Ok);
+}
+
+TEST_IN_A_PROCESS(cut__a_region_without_its_name__is_gone) {
+  const NameSpace name_space;
+  const Member member(name_space.name());
+  CHECK_EQ(::shm_unlink(name_space.file().c_str()), 0);
+  std::string detail;
+  CHECK_EQ(member.region().check_file(&detail), Status::Gone);
+}

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "posix/failure.h"
 #include "posix/futex.h"
 #include "sync/lock_word.h"
 #include "wait/reaper.h"
@@ -58,9 +59,8 @@ Status Keeper::start(const std::string& name_space, mode_t mode, std::string* de
   pthread_attr_destroy(&attributes);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error != 0) {
-    *detail = "cannot start a thread";
     region_.give_up();
-    return Status::System;
+    return failed(Status::System, "pthread_create", error);
   }
   Status claim;
   {
@@ -70,6 +70,7 @@ Status Keeper::start(const std::string& name_space, mode_t mode, std::string* de
   }
   if (claim != Status::Ok) {
     region_.give_up();
+    last_failure() = claim_failure_;  // it was met on the other thread
     return claim;
   }
   region_.joined();
@@ -91,6 +92,7 @@ void Keeper::run() {
   {
     const std::lock_guard lock(mutex_);
     claim_ = claim;
+    claim_failure_ = last_failure();
     claimed_.notify_all();
   }
   if (claim != Status::Ok) return;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "posix/failure.h"
 #include "region/region.h"
 #include "region/registry.h"
 #include "status.h"
@@ -111,6 +112,7 @@ class Keeper {
   std::mutex mutex_;  // this process' loops and their lists of waits
   std::condition_variable claimed_;
   Status claim_ = Status::TimedOut;  // mutex_; TimedOut: not yet
+  Failure claim_failure_;            // mutex_; what it came from, as the keeper's thread met it
   LoopAgent* loops_ = nullptr;       // mutex_
   std::vector<AsyncWait*> waits_;    // mutex_; by ticket
   uint64_t began_ = 0;               // mutex_

@@ -25,7 +25,7 @@ bool is_marked_dead(Region& region, ProcessRecord& process) {
     case ProcessState::Dead:
       return true;
     default:
-      return (region.life_word(process).load(std::memory_order_acquire) & kFutexOwnerDiedBit) != 0;
+      return region.is_marked(process);
   }
 }
 

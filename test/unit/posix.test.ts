@@ -144,6 +144,26 @@ describe('RobustMutex', () => {
     const memory = new SharedMemory(posixName(), { size: 8 });
     expect(thrownBy(() => new RobustMutex(memory.name)).code).toBe('ERR_HOLDFAST_REGION_CORRUPT');
   });
+
+  it.each([0x00, 0x7f, 0xff])('that is overwritten with %i is an error of each verb', (byte) => {
+    const [free, held] = [new RobustMutex(posixName()), new RobustMutex(posixName())];
+    held.lockSync();
+    for (const { name } of [free, held]) new Uint8Array(new SharedMemory(name).buffer).fill(byte);
+    const verbs = [
+      () => free.lockSync({ timeout: 10 }),
+      () => free.tryLock(),
+      () => held.consistent(),
+      () => held.unlock(),
+      () => held.lockSync(),
+    ];
+    for (const verb of verbs) {
+      const error = thrownBy(verb);
+      expect(error).toMatchObject({ name: 'RegionError', code: 'ERR_HOLDFAST_REGION_CORRUPT' });
+      expect(error.message).toContain('overwritten');
+    }
+    held.close();
+    held.unlink();
+  });
 });
 
 describe('SharedMemory', () => {
