@@ -1,6 +1,7 @@
 // Writes on a region's file, and on the data files beside it, as nobody means to: what `npm run scribble` tries the
 // processes with. Arguments: the file, a seed, a kind of damage ("any": the seed says which), and over how many
 // milliseconds the writes are spread. Prints the kind, then each write, as lines of JSON.
+// With the file, "owner" and a lock's name: prints the agent that holds the lock, by its bytes.
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
@@ -14,11 +15,14 @@
 #include "posix/deadline.h"
 #include "scribble_fields.h"
 #include "scribble_target.h"
+#include "sync/lock_word.h"
 
 namespace scribble {
 namespace {
 
-constexpr int64_t kRepeatNs = 100'000'000;
+constexpr const char* kKindNames[] = {"None",        "Lock",       "RLock",   "Semaphore",
+                                      "Event",       "Condition",  "Barrier", "RWLock",
+                                      "SharedValue", "SharedArray"};
 constexpr int64_t kMs = 1'000'000;
 
 void sleep_ns(int64_t ns) {
@@ -61,25 +65,28 @@ class Scribbler {
     return static_cast<Damage>(random_.below(static_cast<uint32_t>(Damage::Mixed) + 1));
   }
 
+  // Few writes or many. Over a time they are spread, and places that were written on are so again.
   void scribble(Damage damage, int64_t over_ns) {
     if (damage == Damage::None) return;
-    const bool many = damage == Damage::Flips || damage == Damage::Words;
-    const uint32_t writes = 1 + random_.below(many ? 48 : 6);
+    const bool few = damage == Damage::Pages || random_.one_in(2);
+    const uint32_t writes = few ? 1 + random_.below(5) : 10 + random_.below(60);
+    const bool repeats = over_ns > 0 && random_.one_in(2);
+    std::vector<Place> again;
+    uint32_t repeated = 0;
     for (uint32_t i = 0; i < writes; ++i) {
-      if (over_ns > 0)
-        sleep_ns(random_.below(static_cast<uint32_t>(over_ns / kMs / writes) + 1) * kMs);
       const Place place = draw_place(damage == Damage::Mixed ? below_mixed() : damage);
       if (place.bytes == 0) continue;
-      const int64_t repeat_ns = over_ns > 0 && !many && random_.one_in(4) ? kRepeatNs : 0;
-      uint32_t times = 0;
-      const int64_t until = monotonic_ns() + repeat_ns;
-      do {
-        write(place, times++ == 0);
-        if (repeat_ns > 0) sleep_ns((1 + random_.below(50)) * kMs / 10);
-      } while (monotonic_ns() < until);
-      if (times > 1) std::printf("{\"write\":\"again\",\"times\":%u}\n", times);
-      std::fflush(stdout);
+      write(place, true);
+      if (repeats && random_.one_in(2)) again.push_back(place);
+      const int64_t until = monotonic_ns() + over_ns / writes;
+      while (monotonic_ns() < until) {
+        sleep_ns(random_.below(20) * kMs / 10);
+        if (again.empty()) continue;
+        write(one_of(again), false);
+        ++repeated;
+      }
     }
+    if (repeated > 0) std::printf("{\"again\":%u}\n", repeated);
   }
 
  private:
@@ -123,15 +130,23 @@ class Scribbler {
     return draw_record(target_.tickets, target_.used_tickets());
   }
 
+  // Mostly one at which somebody waits.
+  uint32_t draw_object() {
+    std::vector<uint32_t> used = target_.used_objects();
+    std::vector<uint32_t> queues = used;
+    std::erase_if(queues, [this](uint32_t i) { return target_.object(i).queue_head == kNone; });
+    return draw_record(target_.objects, queues.empty() || random_.one_in(3) ? used : queues);
+  }
+
   // Any bytes of a record in use, or of the header.
-  Place draw_bytes(size_t bytes) {
+  Place draw_bytes(uint32_t bytes) {
     const auto within = [&](const char* what, const Records& table, uint32_t index) -> Place {
       const size_t inside =
           random_.below(static_cast<uint32_t>(table.record_bytes / bytes)) * bytes;
       return {std::string(what) + " " + std::to_string(index) + " +" + std::to_string(inside),
               &target_.file, table.offset(index) + inside, bytes};
     };
-    const uint32_t object = draw_record(target_.objects, target_.used_objects());
+    const uint32_t object = draw_object();
     const uint32_t process = draw_record(target_.processes, target_.used_processes());
     const uint32_t agent = draw_record(target_.agents, target_.used_agents());
     switch (random_.below(8)) {
@@ -162,45 +177,48 @@ class Scribbler {
     return {"page " + std::to_string(offset / kPage), &target_.file, offset, kPage};
   }
 
-  // A field of that kind of damage, of a record that has one.
+  // A field of that kind of damage: of a wait or of what it waits for, before all else.
   Place draw_field(Damage damage) {
-    struct Choice {
-      const char* what;
-      std::span<const Field> fields;
-      const Records* table;
-      uint32_t index;
-    };
-    const Records header{sizeof(RegionHeader), 1, {0}};
-    Choice choices[] = {
-        {"header", kHeaderFields, &header, 0},
-        {"process", kProcessFields, &target_.processes,
-         draw_record(target_.processes, target_.used_processes())},
-        {"agent", kAgentFields, &target_.agents,
-         draw_record(target_.agents, target_.used_agents())},
-        {"object", kObjectFields, &target_.objects,
-         draw_record(target_.objects, target_.used_objects())},
-        {"ticket", kTicketFields, &target_.tickets, draw_ticket()},
-    };
-    std::vector<Place> places;
-    for (const Choice& choice : choices) {
-      if (choice.index == kNone) continue;
-      for (const Field& field : choice.fields) {
-        if (field.damage != damage) continue;
-        if (field.only != Kind::None && target_.object(choice.index).kind != field.only) continue;
-        std::string name = choice.what;
-        if (choice.table != &header) name += " " + std::to_string(choice.index);
-        if (choice.fields.data() == kObjectFields) name += " (" + kind_of(choice.index) + ")";
-        places.push_back({name + " " + field.name, &target_.file,
-                          choice.table->offset(choice.index) + field.offset, field.bytes,
-                          field.means, choice.index});
-      }
+    constexpr int kTries = 64;
+    for (int i = 0; i < kTries; ++i) {
+      std::vector<Place> places = draw_places(damage);
+      if (!places.empty()) return element_of(one_of(places));
     }
-    if (places.empty()) return {"nothing", &target_.file, 0, 0};
-    return element_of(one_of(places));
+    return {"nothing", &target_.file, 0, 0};
   }
 
-  std::string kind_of(uint32_t index) const {
-    return "kind " + std::to_string(static_cast<uint32_t>(target_.object(index).kind));
+  // In one record.
+  std::vector<Place> draw_places(Damage damage) {
+    const uint32_t which = random_.below(13);
+    if (which < 5) return places("ticket", kTicketFields, target_.tickets, draw_ticket(), damage);
+    if (which < 9) return places("object", kObjectFields, target_.objects, draw_object(), damage);
+    if (which == 9) {
+      const uint32_t agent = draw_record(target_.agents, target_.used_agents());
+      return places("agent", kAgentFields, target_.agents, agent, damage);
+    }
+    if (which == 10)
+      return places("header", kHeaderFields, {sizeof(RegionHeader), 1, {0}}, 0, damage);
+    const uint32_t process = draw_record(target_.processes, target_.used_processes());
+    return places("process", kProcessFields, target_.processes, process, damage);
+  }
+
+  std::vector<Place> places(const char* what, std::span<const Field> fields, const Records& table,
+                            uint32_t index, Damage damage) {
+    std::vector<Place> found;
+    for (const Field& field : fields) {
+      if (index == kNone || field.damage != damage) continue;
+      if (field.only != Kind::None && target_.object(index).kind != field.only) continue;
+      std::string name = std::string(what) + " " + std::to_string(index) + " ";
+      if (fields.data() == kObjectFields) name += "(" + std::string(kind_of(index)) + ") ";
+      found.push_back({name + field.name, &target_.file, table.offset(index) + field.offset,
+                       field.bytes, field.means, index});
+    }
+    return found;
+  }
+
+  const char* kind_of(uint32_t index) const {
+    const auto kind = static_cast<size_t>(target_.object(index).kind);
+    return kind < std::size(kKindNames) ? kKindNames[kind] : "?";
   }
 
   // Of an array one element, of bytes mostly a word.
@@ -329,11 +347,25 @@ class Scribbler {
   Random random_;
 };
 
+// Found by its name alone, whatever else its record says by now.
+void print_owner(const std::string& path, std::string_view name) {
+  const Target target(path);
+  for (uint32_t i = 0; i < target.objects.count(); ++i) {
+    const ObjectRecord& object = target.object(i);
+    if (std::string_view(object.name, name.size() + 1) != std::string(name) + '\0') continue;
+    std::printf("%u\n", lock_word::owner(object.word));
+  }
+}
+
 }  // namespace
 }  // namespace scribble
 
 int main(int argc, char** argv) {
   using scribble::Damage;
+  if (argc == 4 && std::string_view(argv[2]) == "owner") {
+    scribble::print_owner(argv[1], argv[3]);
+    return 0;
+  }
   if (argc != 5) {
     std::fprintf(stderr, "usage: %s <file> <seed> <kind or any> <milliseconds>\n", argv[0]);
     return 2;

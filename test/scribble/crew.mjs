@@ -6,7 +6,7 @@ import { configure } from 'holdfast';
 import { Family, passing, verbs } from './family.mjs';
 import { Waits } from './waits.mjs';
 
-const PLAYERS = 5;
+const PLAYERS = 10;
 const options = isMainThread ? JSON.parse(process.argv[2]) : workerData;
 const port = isMainThread ? process : parentPort;
 const send = (message) => {
@@ -51,11 +51,16 @@ async function tryPassing(name) {
   }
 }
 
+const all = Object.keys(verbs);
+// Who blocks its thread keeps all others of it from waiting.
+const unblocking = all.filter((name) => !name.endsWith('Sync'));
+
 async function run() {
   while (phase === 'run') {
-    if (Math.random() < 0.05) await tryPassing(one(Object.keys(passing)));
+    if (Math.random() < 0.04) await tryPassing(one(Object.keys(passing)));
     else if (Math.random() < 0.02) tryDrop(one(family.names));
-    else await tryVerb(one(Object.keys(verbs)), 20 + Math.random() * 80);
+    else if (Math.random() < 0.15) await tryVerb(one(all), 20);
+    else await tryVerb(one(unblocking), 20 + Math.random() * 80);
     await sleep(Math.random() * 4);
   }
 }
@@ -101,7 +106,11 @@ function startWorker() {
   });
 }
 
-if (isMainThread) configure({ warnOnAbandoned: false });
+if (isMainThread) {
+  configure({ warnOnAbandoned: false });
+  // Nobody is there any more to look after this one.
+  process.on('disconnect', () => phase !== 'end' && process.kill(process.pid, 'SIGKILL'));
+}
 port.on('message', (message) => {
   if (message.phase === 'end') {
     end();

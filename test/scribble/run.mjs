@@ -1,7 +1,7 @@
 // `npm run scribble [-- --seed=1] [-- --trials=500] [-- --attach]`: damages the shared memory of processes that run, or of
 // those that come, and looks whether one crashes, hangs, runs in circles, waits too long or throws what is no error of
 // holdfast's. Ends with 1 where it found anything.
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cmakeBuild, missingForCmake } from '../../scripts/native-build.mjs';
 import { attachTrial, templates } from './attach.mjs';
@@ -13,7 +13,7 @@ const HELP = `Usage: npm run scribble -- [options]
   --trials=N      default 500, with --attach 2000
   --jobs=N        trials at a time, default 2
   --kind=NAME     only this kind of damage ('none' shows what is found without any); default: the seed says which
-  --keep=FOLDER   where processes run, for their core files, and stacks of those that hang are put
+  --keep=FOLDER   stacks of what crashes (with ulimit -c unlimited) or hangs are put there, by gdb
   --verbose       what each trial wrote`;
 
 const { values } = parseArgs({
@@ -49,10 +49,19 @@ if (missing) {
   process.exit(2);
 }
 const program = join(cmakeBuild({ target: 'scribble' }), 'scribble');
-const settings = { program, kind: values.kind, keep: values.keep };
+const settings = { program, kind: values.kind, keep: values.keep && resolve(values.keep) };
 
 const COLUMNS = { crash: 'crashes', hang: 'hangs', loop: 'loops', late: 'late', error: 'errors' };
-const empty = () => ({ trials: 0, crashes: 0, hangs: 0, loops: 0, late: 0, errors: 0, clean: 0 });
+const empty = () => ({
+  trials: 0,
+  crashes: 0,
+  hangs: 0,
+  loops: 0,
+  late: 0,
+  errors: 0,
+  held: 0,
+  clean: 0,
+});
 const rows = {};
 const codes = {};
 
@@ -62,6 +71,7 @@ function note(trial) {
   const row = rows[trial.kind];
   row.trials += 1;
   if (trial.findings.length === 0) row.clean += 1;
+  if (trial.heldUp) row.held += 1;
   for (const what of new Set(trial.findings.map((finding) => finding.what)))
     row[COLUMNS[what]] += 1;
   for (const [code, many] of Object.entries(trial.codes)) codes[code] = (codes[code] ?? 0) + many;
@@ -86,5 +96,8 @@ rows.all = Object.values(rows).reduce((sum, row) => {
   return sum;
 }, empty());
 console.table(rows);
+console.log(
+  'held: a condition waits to take its lock back, which somebody holds by its bytes; no finding',
+);
 console.log('errors of holdfast, as they should be:', codes);
 process.exitCode = rows.all.clean === rows.all.trials ? 0 : 1;

@@ -1,12 +1,24 @@
 // What both kinds of trial share: a namespace, its files, children under watch, and what was found.
-import { execFile, fork, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, fork } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { LATE_MS, nowMs } from './waits.mjs';
 
+/** As family.mjs names it. */
+const CONDITION_LOCK = 'condition lock';
+
 const SHM = '/dev/shm';
+const run = promisify(execFile);
 const HANG_MS = 10_000;
 const TICK_MS = 20;
 
@@ -28,9 +40,18 @@ function stalledMs(from, to) {
 }
 
 let spaces = 0;
+const trials = new Set();
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, async () => {
+    await Promise.all([...trials].map((trial) => trial.clear()));
+    process.exit(1);
+  });
+}
 
 export class Trial {
   kind = '';
+  heldUp = false;
   writes = [];
   findings = [];
   codes = {};
@@ -41,6 +62,7 @@ export class Trial {
     this.settings = settings;
     this.namespace = `scribble-${process.pid}-${spaces++}`;
     // native/region/region.h: region_file_name()
+    trials.add(this);
     this.file = join(SHM, `holdfast-${process.getuid()}-${this.namespace}`);
   }
 
@@ -63,7 +85,7 @@ export class Trial {
   async damage(overMs) {
     const { program, kind } = this.settings;
     const args = [this.file, `${this.seed}`, kind, `${overMs}`];
-    const { stdout } = await promisify(execFile)(program, args, { timeout: 30_000 });
+    const { stdout } = await run(program, args, { timeout: 30_000 });
     const [first, ...writes] = stdout.trim().split('\n');
     this.kind = JSON.parse(first).kind;
     this.writes = writes;
@@ -71,6 +93,15 @@ export class Trial {
 
   found(what, detail) {
     this.findings.push({ what, detail });
+  }
+
+  /**
+   * Whether somebody holds the lock of the condition, by its bytes. Taking it back is the one wait without a time-out:
+   * it waits for whoever they say.
+   */
+  async conditionIsHeld() {
+    const { stdout } = await run(this.settings.program, [this.file, 'owner', CONDITION_LOCK]);
+    return stdout.split('\n').some((owner) => Number(owner) > 0);
   }
 
   /** A child that is watched from its start to its end. */
@@ -83,6 +114,7 @@ export class Trial {
   /** Whatever still runs is killed, and nothing is left behind. */
   async clear() {
     await Promise.all([...this.#children].map((child) => child.kill()));
+    trials.delete(this);
     for (const suffix of this.contents().keys()) rmSync(this.file + suffix, { force: true });
   }
 }
@@ -92,12 +124,14 @@ class Child {
   #lastBeat = nowMs();
   #output = '';
   #isEnding = false;
+  #late = 0;
 
   constructor(trial, module, name, options) {
     this.name = name;
     this.trial = trial;
-    const folder = trial.settings.keep || undefined;
-    if (folder) mkdirSync(folder, { recursive: true });
+    const { keep } = trial.settings;
+    this.folder = keep && join(keep, `${trial.seed}`, name.replaceAll(' ', '-'));
+    if (this.folder) mkdirSync(this.folder, { recursive: true });
     this.process = fork(
       fileURLToPath(new URL(module, import.meta.url)),
       [JSON.stringify(options)],
@@ -105,7 +139,7 @@ class Child {
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
         execArgv: [],
         env: { ...process.env, HOLDFAST_NAMESPACE: trial.namespace },
-        cwd: folder,
+        ...(this.folder ? { cwd: this.folder } : {}),
       },
     );
     for (const stream of [this.process.stdout, this.process.stderr]) {
@@ -117,10 +151,11 @@ class Child {
     this.ready = promise;
     this.process.on('message', (message) => this.#arrived(message, resolve));
     this.ended = new Promise((done) => {
-      this.process.on('close', (code, signal) => {
+      this.process.on('close', async (code, signal) => {
         clearInterval(this.watch);
         resolve();
         this.#judgeEnd(code, signal);
+        if (this.folder) await this.#keepWhatIsLeft();
         done();
       });
     });
@@ -154,34 +189,62 @@ class Child {
     this.trial.found(what, `${this.name}: ${detail}`);
   }
 
-  #arrived(message, ready) {
+  async #arrived(message, ready) {
     if (!this.#isEnding) this.#lastBeat = nowMs();
     if (message.codes) this.codes = message.codes;
     if (message.type === 'ready') ready();
     if (message.type !== 'finding') return;
-    const { what, detail, lateMs, from, to } = message;
+    const { what, verb, detail, lateMs, from, to } = message;
     // What the machine itself took.
     if (what === 'late' && lateMs - stalledMs(from, to) <= LATE_MS) return;
+    if (await this.#isHeldUp(verb)) return;
+    // One reason makes many late.
+    if (what === 'late' && ++this.#late > 3) return;
     this.found(what, detail);
   }
 
-  #lookAfter() {
+  async #lookAfter() {
     const now = nowMs();
     const silentMs = now - this.#lastBeat - stalledMs(this.#lastBeat, now);
     if (silentMs < HANG_MS) return;
     clearInterval(this.watch);
     const when = this.#isEnding ? 'does not end when told to' : 'no sign of life';
-    this.found('hang', `${when} for ${HANG_MS} ms${this.#stacks()}`);
+    const where = readFileSync(`/proc/${this.pid}/cmdline`, 'utf8').replaceAll('\0', '');
+    if (!(await this.#isHeldUp(where.slice('in '.length)))) {
+      this.found('hang', `${when} for ${HANG_MS} ms, ${where}`);
+    }
+    if (this.folder) await this.#keepStacks('-p', `${this.pid}`);
     this.kill();
   }
 
-  #stacks() {
-    if (!this.trial.settings.keep) return '';
-    const args = ['-p', `${this.pid}`, '-batch', '-ex', 'thread apply all bt 14'];
-    const { stdout } = spawnSync('gdb', args, { encoding: 'utf8', timeout: 60_000 });
-    const file = join(this.trial.settings.keep, `stacks-${this.trial.seed}-${this.name}.txt`);
-    writeFileSync(file, stdout ?? 'no gdb');
-    return `; its stacks: ${file}`;
+  async #isHeldUp(verb) {
+    const is = /^condition\.wait/.test(verb) && (await this.trial.conditionIsHeld());
+    if (is) this.trial.heldUp = true;
+    return is;
+  }
+
+  /** By gdb, where it is. */
+  async #keepStacks(...what) {
+    const file = join(this.folder, 'stacks.txt');
+    try {
+      const args = ['-batch', '-nx', '-ex', 'thread apply all bt 14', ...what];
+      writeFileSync(file, (await run('gdb', args, { timeout: 60_000 })).stdout);
+    } catch (error) {
+      writeFileSync(file, `${error.stdout ?? ''}\n${error}`);
+    }
+  }
+
+  async #keepWhatIsLeft() {
+    const core = join(this.folder, 'core');
+    if (existsSync(core)) {
+      await this.#keepStacks(process.execPath, core);
+      rmSync(core);
+    }
+    try {
+      rmdirSync(this.folder);
+    } catch {
+      // There is something in it.
+    }
   }
 
   #judgeEnd(code, signal) {
@@ -190,8 +253,8 @@ class Child {
     }
     if (this.killed || (code === 0 && signal === null)) return;
     const said = this.#output.trim().split('\n').slice(-12).join('\n    ');
-    const what = signal ? 'crash' : 'error';
-    this.found(what, `pid ${this.pid} ended by ${signal ?? `code ${code}`}\n    ${said}`);
+    const how = `pid ${this.pid} ended by ${signal ?? `code ${code}`}`;
+    this.found(signal ? 'crash' : 'error', said ? `${how}\n    ${said}` : how);
   }
 }
 

@@ -9,9 +9,10 @@ import { nowMs, Waits } from './waits.mjs';
 
 const TIMEOUT_MS = 15;
 const options = JSON.parse(process.argv[2]);
-const waits = new Waits((finding) => process.send({ type: 'finding', ...finding }));
+const send = (message) => process.connected && process.send(message, () => {});
+const waits = new Waits((finding) => send({ type: 'finding', ...finding }));
 const family = new Family();
-const beat = () => process.send({ type: 'beat', codes: waits.codes });
+const beat = () => send({ type: 'beat', codes: waits.codes });
 setInterval(beat, 300).unref();
 
 async function attempt(where, run) {
@@ -27,6 +28,7 @@ const verb = (name) => {
   return attempt(name, () => verbs[name](family.get(object), waits.of(object), TIMEOUT_MS));
 };
 
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 configure({ warnOnAbandoned: false });
 for (const name of family.names) {
   await attempt(`new ${name}`, () => waits.of(name)('new', 0, () => family.get(name)));
@@ -42,7 +44,7 @@ if (options.idleMs > 0) {
   const from = nowMs();
   await sleep(options.idleMs);
   for (const detail of spinning(before, threadTimes(process.pid), nowMs() - from)) {
-    process.send({ type: 'finding', what: 'loop', detail });
+    send({ type: 'finding', what: 'loop', detail });
   }
 }
 beat();
@@ -50,4 +52,5 @@ if (options.ending === 'exit') process.exit(0);
 for (const name of family.names) {
   await attempt(`${name}.close`, () => waits.of(name)('close', 0, () => family.drop(name)));
 }
+process.removeAllListeners('disconnect');
 process.disconnect();

@@ -1,5 +1,6 @@
 // Times every call into holdfast, and judges every error. Times are of the monotonic clock, in ms, the same in all
 // processes.
+import { isMainThread } from 'node:worker_threads';
 
 /** So much later than its time-out may a wait end. */
 export const LATE_MS = 1000;
@@ -53,11 +54,14 @@ export class Waits {
   }
 
   #time(what, timeoutMs, call) {
+    // Where it never comes back from this call, others see by /proc what it was.
+    if (isMainThread) process.title = `in ${what}`;
     const entry = { what, timeoutMs, from: nowMs(), stalledMs: this.heart.stalledMs, told: false };
     let result;
     try {
       result = call();
     } finally {
+      if (isMainThread) process.title = 'in no call';
       // No loop turned meanwhile: whatever kept this thread is the call, or the machine, which the runner knows.
       this.#check(entry, 0);
     }
@@ -75,8 +79,8 @@ export class Waits {
     if (lateMs <= LATE_MS || entry.told) return;
     entry.told = true;
     const { what, timeoutMs, from } = entry;
-    const detail = `${what}, time-out ${timeoutMs} ms, ended after ${Math.round(to - from)} ms`;
-    this.#report({ what: 'late', detail, lateMs, from, to });
+    const detail = `${what}, time-out ${Math.round(timeoutMs)} ms, ended after ${Math.round(to - from)} ms`;
+    this.#report({ what: 'late', verb: what, detail, lateMs, from, to });
   }
 
   #look() {
