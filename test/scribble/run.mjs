@@ -11,6 +11,7 @@ const HELP = `Usage: npm run scribble -- [options]
   --attach        processes that come to damaged files; else: processes that run
   --seed=N        of the first trial, the next one has N + 1; default 1
   --trials=N      default 500, with --attach 2000
+  --repeat=N      how often each seed: what it meets differs from run to run; default 1
   --jobs=N        trials at a time, default 2
   --kind=NAME     only this kind of damage ('none' shows what is found without any); default: the seed says which
   --keep=FOLDER   stacks of what crashes (with ulimit -c unlimited) or hangs are put there, by gdb
@@ -21,6 +22,7 @@ const { values } = parseArgs({
     attach: { type: 'boolean', default: false },
     seed: { type: 'string', default: '1' },
     trials: { type: 'string' },
+    repeat: { type: 'string', default: '1' },
     jobs: { type: 'string', default: '2' },
     kind: { type: 'string', default: 'any' },
     keep: { type: 'string', default: '' },
@@ -41,6 +43,7 @@ function count(name, text, least) {
 }
 const seed = count('seed', values.seed, 0);
 const trials = count('trials', values.trials ?? (values.attach ? '2000' : '500'), 1);
+const repeat = count('repeat', values.repeat, 1);
 const jobs = count('jobs', values.jobs, 1);
 
 const missing = missingForCmake();
@@ -82,10 +85,10 @@ function note(trial) {
 }
 
 const made = values.attach ? await templates(settings) : null;
-let next = seed;
+let done = 0;
 async function work() {
-  while (next < seed + trials) {
-    const mine = next++;
+  while (done < trials * repeat) {
+    const mine = seed + Math.floor(done++ / repeat);
     note(await (made ? attachTrial(mine, settings, made) : runningTrial(mine, settings)));
   }
 }

@@ -1,17 +1,24 @@
 // What the threads of a process do with the processors, by /proc.
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** By thread: nanoseconds on a processor, and waiting for one. Empty for a process that has ended. */
+function orNull(read, path) {
+  try {
+    return read(path, 'utf8');
+  } catch {
+    return null; // the process, or this thread of it, has ended
+  }
+}
+
+/** By thread: nanoseconds on a processor, and waiting for one. */
 export function threadTimes(pid) {
   const times = new Map();
-  try {
-    for (const tid of readdirSync(`/proc/${pid}/task`)) {
-      const folder = `/proc/${pid}/task/${tid}`;
-      const [ran, waited] = readFileSync(`${folder}/schedstat`, 'utf8').split(' ').map(Number);
-      times.set(tid, { ran, waited, name: readFileSync(`${folder}/comm`, 'utf8').trim() });
-    }
-  } catch {
-    // It has ended, or this thread of it has.
+  for (const tid of orNull(readdirSync, `/proc/${pid}/task`) ?? []) {
+    const folder = `/proc/${pid}/task/${tid}`;
+    const schedstat = orNull(readFileSync, `${folder}/schedstat`);
+    const name = orNull(readFileSync, `${folder}/comm`)?.trim();
+    if (!schedstat || !name) continue;
+    const [ran, waited] = schedstat.split(' ').map(Number);
+    times.set(tid, { ran, waited, name });
   }
   return times;
 }

@@ -42,12 +42,10 @@ function stalledMs(from, to) {
 let spaces = 0;
 const trials = new Set();
 
-for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.once(signal, async () => {
-    await Promise.all([...trials].map((trial) => trial.clear()));
-    process.exit(1);
-  });
-}
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+process.on('exit', () => {
+  for (const trial of trials) trial.clearNow();
+});
 
 export class Trial {
   kind = '';
@@ -115,6 +113,12 @@ export class Trial {
   async clear() {
     await Promise.all([...this.#children].map((child) => child.kill()));
     trials.delete(this);
+    this.clearNow();
+  }
+
+  /** The same at once, for the runner's own end. */
+  clearNow() {
+    for (const child of this.#children) child.process.kill('SIGKILL');
     for (const suffix of this.contents().keys()) rmSync(this.file + suffix, { force: true });
   }
 }
@@ -228,9 +232,10 @@ class Child {
     const file = join(this.folder, 'stacks.txt');
     try {
       const args = ['-batch', '-nx', '-ex', 'thread apply all bt 14', ...what];
-      writeFileSync(file, (await run('gdb', args, { timeout: 60_000 })).stdout);
-    } catch (error) {
-      writeFileSync(file, `${error.stdout ?? ''}\n${error}`);
+      const { stdout } = await run('gdb', args, { timeout: 60_000 });
+      if (stdout.includes('#0')) writeFileSync(file, stdout);
+    } catch {
+      // No gdb, or the process has ended meanwhile.
     }
   }
 
