@@ -138,6 +138,14 @@ class Scribbler {
     return draw_record(target_.objects, queues.empty() || random_.one_in(3) ? used : queues);
   }
 
+  // Often one whose length and type count.
+  uint32_t draw_array() {
+    std::vector<uint32_t> arrays = target_.used_objects();
+    std::erase_if(arrays,
+                  [this](uint32_t i) { return target_.object(i).kind < Kind::SharedValue; });
+    return arrays.empty() || random_.one_in(2) ? draw_object() : one_of(arrays);
+  }
+
   // Any bytes of a record in use, or of the header.
   Place draw_bytes(uint32_t bytes) {
     const auto within = [&](const char* what, const Records& table, uint32_t index) -> Place {
@@ -191,14 +199,20 @@ class Scribbler {
   std::vector<Place> draw_places(Damage damage) {
     const uint32_t which = random_.below(13);
     if (which < 5) return places("ticket", kTicketFields, target_.tickets, draw_ticket(), damage);
-    if (which < 9) return places("object", kObjectFields, target_.objects, draw_object(), damage);
+    if (which < 9) {
+      const uint32_t object = damage == Damage::Lengths ? draw_array() : draw_object();
+      return places("object", kObjectFields, target_.objects, object, damage);
+    }
     if (which == 9) {
       const uint32_t agent = draw_record(target_.agents, target_.used_agents());
       return places("agent", kAgentFields, target_.agents, agent, damage);
     }
     if (which == 10)
       return places("header", kHeaderFields, {sizeof(RegionHeader), 1, {0}}, 0, damage);
-    const uint32_t process = draw_record(target_.processes, target_.used_processes());
+    // Records that come next are somebody's as well: who joins finds them.
+    const uint32_t process = random_.one_in(2)
+                                 ? random_.below(8)
+                                 : draw_record(target_.processes, target_.used_processes());
     return places("process", kProcessFields, target_.processes, process, damage);
   }
 

@@ -88,7 +88,7 @@ inline constexpr Field kObjectFields[] = {
     HOLDFAST_FIELD(ObjectRecord, passed, Damage::Counts, Means::Number),
     HOLDFAST_FIELD(ObjectRecord, first_waiting, Damage::Links, Means::Ticket),
     HOLDFAST_FIELD(ObjectRecord, name, Damage::Lengths, Means::Bytes),
-    HOLDFAST_FIELD(ObjectRecord, parameters.first, Damage::Lengths, Means::Number),
+    HOLDFAST_FIELD(ObjectRecord, parameters.first, Damage::Lengths, Means::State),
     HOLDFAST_FIELD(ObjectRecord, parameters.second, Damage::Lengths, Means::Number),
     HOLDFAST_FIELD(ObjectRecord, lock.offered, Damage::Links, Means::Ticket, Kind::Lock),
     HOLDFAST_FIELD(ObjectRecord, lock.offered, Damage::Links, Means::Ticket, Kind::RLock),

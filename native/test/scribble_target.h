@@ -23,20 +23,19 @@ namespace scribble {
 
 using namespace holdfast;
 
-// All of a file, mapped for reading and writing.
+// All of a file, mapped for reading and writing; nothing of one that is not there (any more).
 class Mapped {
  public:
-  explicit Mapped(const std::string& path) : path_(path) {
+  explicit Mapped(const std::string& path) {
     const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
     struct stat file{};
-    if (fd < 0 || ::fstat(fd, &file) != 0) fail();
-    bytes_ = static_cast<size_t>(file.st_size);
-    if (bytes_ > 0) {
-      void* memory = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-      if (memory == MAP_FAILED) fail();
-      base_ = static_cast<std::byte*>(memory);
-    }
+    if (fd < 0 || ::fstat(fd, &file) != 0) return;
+    const auto bytes = static_cast<size_t>(file.st_size);
+    void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     ::close(fd);
+    if (memory == MAP_FAILED) return;
+    base_ = static_cast<std::byte*>(memory);
+    bytes_ = bytes;
   }
 
   [[nodiscard]] size_t bytes() const { return bytes_; }
@@ -47,11 +46,6 @@ class Mapped {
   }
 
  private:
-  void fail() const {
-    std::perror(path_.c_str());
-    std::exit(2);
-  }
-  std::string path_;
   std::byte* base_ = nullptr;
   size_t bytes_ = 0;
 };
@@ -71,12 +65,17 @@ struct Records {
 class Target {
  public:
   explicit Target(const std::string& path) : file(path) {
-    if (file.bytes() < kHeaderBytes) std::exit(2);
+    if (file.bytes() < kHeaderBytes) {
+      std::fprintf(stderr, "not a region: %s\n", path.c_str());
+      std::exit(2);
+    }
     processes = records(header().processes);
     agents = records(header().agents);
     objects = records(header().objects);
     tickets = records(header().tickets);
-    for (const std::string& data_path : data_paths(path)) data.emplace_back(data_path);
+    for (const std::string& data_path : data_paths(path)) {
+      if (const Mapped found(data_path); found.bytes() >= 4) data.push_back(found);
+    }
   }
 
   [[nodiscard]] RegionHeader& header() const { return file.as<RegionHeader>(0); }

@@ -180,12 +180,12 @@ export const verbs = {
       ),
     ),
   'array.wait': (o, wait, timeout) =>
-    wait('wait', timeout, () => o.wait(4999, o.load(4999), { timeout })),
+    wait('wait', timeout, () => o.wait(o.length - 1, o.load(-1), { timeout })),
   'array.waitSync': (o, wait, timeout) =>
     wait('waitSync', timeout, () => o.waitSync(0, o.load(0), { timeout })),
   'array.notify'(o, wait) {
-    o.add(4999, 1);
-    wait('notify', 0, () => o.notify(4999, 1));
+    o.add(-1, 1);
+    wait('notify', 0, () => o.notify(-1, 1));
   },
   'floats.withLock': (o, wait, timeout) =>
     wait('withLock', timeout + 5, () =>
