@@ -51,6 +51,7 @@ enum class Means : uint8_t {
   Guard,    // which process is inside
   Word,     // a lock's word
   Told,     // an entry of a process' last notifications
+  Bits,     // flags
   Bytes,    // anything
 };
 
@@ -134,6 +135,11 @@ inline constexpr Field kAgentFields[] = {
 };
 
 inline constexpr Field kProcessFields[] = {
+#if defined(__GLIBC__)
+    // What glibc's functions go by, and end the process by.
+    {"life.kind", offsetof(ProcessRecord, life) + offsetof(pthread_mutex_t, __data.__kind), 4,
+     Damage::Life, Means::Bits},
+#endif
     HOLDFAST_FIELD(ProcessRecord, life, Damage::Life, Means::Bytes),
     HOLDFAST_FIELD(ProcessRecord, state, Damage::Kinds, Means::State),
     HOLDFAST_FIELD(ProcessRecord, generation, Damage::Generations, Means::Number),

@@ -9,7 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { LATE_MS, nowMs } from './waits.mjs';
@@ -247,6 +247,7 @@ class Child {
     }
     try {
       rmdirSync(this.folder);
+      rmdirSync(dirname(this.folder));
     } catch {
       // There is something in it.
     }
