@@ -1,5 +1,5 @@
-// A trial over running processes: three that use everything, one of them in two threads; damage; others that come in;
-// then all only wait, and end.
+// A trial over running processes: three that use everything, one of them in two threads; damage, in which
+// sometimes one is killed; others that come in; then all only wait, and end.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { spinning, threadTimes } from './threads.mjs';
 import { Trial } from './trial.mjs';
@@ -21,7 +21,13 @@ export async function runningTrial(seed, settings) {
     );
     await Promise.all(crew.map((member) => member.ready));
     await sleep(RUN_MS);
-    await trial.damage(100 + (seed % 4) * 60);
+    const damaging = trial.damage(100 + (seed % 4) * 60);
+    if (seed % 3 === 0) {
+      // Whoever reaps finds damage too.
+      await sleep(60);
+      await crew[1].kill();
+    }
+    await damaging;
     const visitors = ['exit', 'close'].map((ending) =>
       trial.start('visitor.mjs', `visitor that ends by ${ending}`, { ending, idleMs: 0 }),
     );

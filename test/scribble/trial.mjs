@@ -176,6 +176,7 @@ class Child {
 
   /** Told to end: it has to, soon. */
   async end() {
+    if (this.killed) return;
     this.#isEnding = true;
     this.#lastBeat = nowMs();
     this.send({ phase: 'end' });
