@@ -129,6 +129,7 @@ class Child {
   #output = '';
   #isEnding = false;
   #late = 0;
+  #unheld = new Set();
 
   constructor(trial, module, name, options) {
     this.name = name;
@@ -199,13 +200,8 @@ class Child {
     if (message.codes) this.codes = message.codes;
     if (message.type === 'ready') ready();
     if (message.type !== 'finding') return;
-    const { what, verb, detail, lateMs, from, to } = message;
-    // What the machine itself took.
-    if (what === 'late' && lateMs - stalledMs(from, to) <= LATE_MS) return;
-    if (await this.#isHeldUp(verb)) return;
-    // One reason makes many late.
-    if (what === 'late' && ++this.#late > 3) return;
-    this.found(what, detail);
+    const { what, detail } = message;
+    if (what !== 'late' || (await this.#isLate(message))) this.found(what, detail);
   }
 
   async #lookAfter() {
@@ -220,6 +216,21 @@ class Child {
     }
     if (this.folder) await this.#keepStacks('-p', `${this.pid}`);
     this.kill();
+  }
+
+  async #isLate({ verb, goesOn, lateMs, from, to }) {
+    // What the machine itself took.
+    if (lateMs - stalledMs(from, to) <= LATE_MS) return false;
+    if (/^condition\.wait/.test(verb)) {
+      // Once it has ended, nobody knows who had its lock. Else it is late if nobody has it, at two looks in a row.
+      if (!goesOn || (await this.#isHeldUp(verb))) {
+        this.#unheld.delete(from);
+        return false;
+      }
+      if (!this.#unheld.has(from)) return !this.#unheld.add(from);
+    }
+    // One reason makes many late.
+    return ++this.#late <= 3;
   }
 
   async #isHeldUp(verb) {
