@@ -58,7 +58,8 @@ export class Trial {
   constructor(seed, settings) {
     this.seed = seed;
     this.settings = settings;
-    this.namespace = `scribble-${process.pid}-${spaces++}`;
+    this.number = spaces++;
+    this.namespace = `scribble-${process.pid}-${this.number}`;
     // native/region/region.h: region_file_name()
     trials.add(this);
     this.file = join(SHM, `holdfast-${process.getuid()}-${this.namespace}`);
@@ -135,7 +136,7 @@ class Child {
     this.name = name;
     this.trial = trial;
     const { keep } = trial.settings;
-    this.folder = keep && join(keep, `${trial.seed}`, name.replaceAll(' ', '-'));
+    this.folder = keep && join(keep, `${trial.seed}.${trial.number}`, name.replaceAll(' ', '-'));
     if (this.folder) mkdirSync(this.folder, { recursive: true });
     this.process = fork(
       fileURLToPath(new URL(module, import.meta.url)),
