@@ -12,8 +12,8 @@ export function missingForCmake() {
   return missing.length > 0 ? missing.join(' and ') : null;
 }
 
-/** Builds what is out of date, or only configures. Returns the build's folder. */
-export function cmakeBuild({ sanitize = '', configureOnly = false } = {}) {
+/** Builds what is out of date (of all, or of one target), or only configures. Returns the build's folder. */
+export function cmakeBuild({ sanitize = '', configureOnly = false, target = '' } = {}) {
   const folder = join('build-cmake', sanitize || 'dev');
   runTool('cmake-js', [
     configureOnly ? 'configure' : 'build',
@@ -22,6 +22,7 @@ export function cmakeBuild({ sanitize = '', configureOnly = false } = {}) {
     `--parallel=${availableParallelism()}`,
     '--log-level=error',
     `--CDHOLDFAST_SANITIZE=${sanitize}`,
+    ...(target ? [`--target=${target}`] : []),
   ]);
   return join(root, folder);
 }
