@@ -6,6 +6,7 @@ import {
   checkOptions,
   invalidRange,
   invalidType,
+  quoted,
   refusePromise,
   shown,
   syncTimeout,
@@ -14,20 +15,35 @@ import { BrokenBarrierError, TimeoutError } from './errors.js';
 import { EXISTING } from './exclusive.js';
 import { LongWait, type LongWant } from './long-wait.js';
 import { Action, native, Outcome, Question } from './native.js';
-import { type Made, SharedObject } from './shared-object.js';
+import { type Made, type ObjectToken, SharedObject } from './shared-object.js';
 
 /** Options of `new Barrier()`. */
 export interface BarrierOptions {
   /**
    * What one of the parties, the last to come, runs when all are there and before any goes on. Of each process its
-   * own: what counts is that of the last party.
+   * own, as a function does not travel: what counts is that of the last party.
    */
   action?: (() => void | PromiseLike<void>) | undefined;
-  /** Milliseconds: the default for this instance's waits. Default: for ever. */
+  /** Milliseconds: the default for this instance's waits, and for those of who opens its token. Default: for ever. */
   timeout?: number | undefined;
 }
 
+/** Plain data that stands for a barrier: see `open()`. */
+export interface BarrierToken extends ObjectToken<'Barrier'> {
+  /** The default time-out of the instance that it comes from, in milliseconds; without one for ever. */
+  readonly timeout?: number;
+  /** That instance has an action. It is no data: who opens the token gives its own. */
+  readonly action?: true;
+}
+
 const OPTION_KEYS = ['action', 'timeout'];
+
+/**
+ * Where `open()` puts the action that it was given, into the token.
+ *
+ * @internal
+ */
+export const ACTION: unique symbol = Symbol('action');
 
 /** Indices travel as a positive 32-bit outcome. */
 const MAX_PARTIES = 2 ** 31 - Outcome.FirstIndex;
@@ -86,7 +102,7 @@ export class Barrier extends SharedObject<'Barrier'> {
     if (action !== undefined && typeof action !== 'function') {
       throw invalidType(`"action" of new Barrier() must be a function, not ${shown(action)}`);
     }
-    checkAcquireOptions({ timeout }, 'new Barrier()');
+    checkAcquireOptions({ timeout }, exists ? "a barrier's token" : 'new Barrier()');
     super('Barrier', isNameless ? undefined : first, made(parties), options);
     this.parties = exists ? this.core.ask(Question.First) : parties;
     this.#action = action;
@@ -209,6 +225,16 @@ export class Barrier extends SharedObject<'Barrier'> {
     return core.ask(Question.Value);
   }
 
+  /** A token: plain data from which `open()` makes the same barrier again, with its time-out. */
+  override toJSON(): BarrierToken {
+    const timeout = Math.max(this.#timeoutMs, 0); // -Infinity is no JSON
+    return {
+      ...super.toJSON(),
+      ...(timeout === Number.POSITIVE_INFINITY ? {} : { timeout }),
+      ...(this.#action === undefined ? {} : { action: true }),
+    };
+  }
+
   /** @internal */
   protected override state(): string {
     return this.broken ? 'broken' : `${this.nWaiting} of ${this.parties} wait`;
@@ -249,6 +275,28 @@ export class Barrier extends SharedObject<'Barrier'> {
     const cause = new TimeoutError(`not all parties of ${title} came within ${timeoutMs} ms`);
     throw new BrokenBarrierError(`${title} is broken: ${cause.message}`, { cause });
   }
+}
+
+/**
+ * The barrier that a token stands for.
+ *
+ * @internal
+ */
+export function openBarrier(token: {
+  readonly name: string;
+  readonly timeout?: unknown;
+  readonly action?: unknown;
+  readonly [ACTION]?: BarrierOptions['action'];
+}): Barrier {
+  const { name, timeout, action: isDeclared, [ACTION]: action } = token;
+  if (isDeclared !== undefined && action === undefined) {
+    throw invalidType(
+      `cannot open Barrier ${quoted(name)} without an action: it was made with one, which is a function and does not ` +
+        'travel, and whoever comes last runs its own. Give it by open(token, { action }), unpack(data, { action }) or ' +
+        'forkArgs({ action })',
+    );
+  }
+  return new Barrier(name, 1, { [EXISTING]: true, timeout, action } as BarrierOptions);
 }
 
 function checkParties(parties: unknown): void {

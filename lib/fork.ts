@@ -8,7 +8,7 @@ import {
 } from 'node:worker_threads';
 import { invalidRange, invalidType, shown } from './arguments.js';
 import { childEnvironment } from './region.js';
-import { pack, unpack } from './token.js';
+import { type OpenOptions, pack, unpack } from './token.js';
 
 /** Options of {@link fork}: those of `child_process.fork`, and two more. */
 export interface ForkWithArgsOptions extends ForkOptions {
@@ -101,13 +101,14 @@ function toJson(args: unknown): string {
  * What this process or worker was started with, its locks open: in a child of {@link fork} its
  * `args`, in a worker `unpack(workerData)`, else `undefined`. Each call gives the same value.
  *
+ * @param options - `action`, for Barriers among them that were made with one; those of the first call count
  * @throws as `open()`: a lock among them no longer exists
  */
-export function forkArgs<T = unknown>(): T {
-  received ??= { value: isMainThread ? fromJson() : unpack(workerData) };
+export function forkArgs<T = unknown>(options?: OpenOptions): T {
+  received ??= { value: isMainThread ? fromJson(options) : unpack(workerData, options) };
   return received.value as T;
 }
 
-function fromJson(): unknown {
-  return given === undefined ? undefined : unpack(JSON.parse(given));
+function fromJson(options: OpenOptions | undefined): unknown {
+  return given === undefined ? undefined : unpack(JSON.parse(given), options);
 }

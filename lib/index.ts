@@ -5,7 +5,7 @@
  * @packageDocumentation
  */
 export type { AcquireOptions, AcquireSyncOptions } from './arguments.js';
-export { Barrier, type BarrierOptions } from './barrier.js';
+export { Barrier, type BarrierOptions, type BarrierToken } from './barrier.js';
 export { Condition, type ConditionOptions, type ConditionToken } from './condition.js';
 export type {
   ElementArray,
@@ -50,6 +50,7 @@ export { SharedArray } from './shared-array.js';
 export type { WaitResult } from './shared-memory.js';
 export { SharedValue } from './shared-value.js';
 export {
+  type OpenOptions,
   open,
   pack,
   type SharedObjectOf,

@@ -1,6 +1,6 @@
 /** Shared objects inside plain data, on their way to another process or thread. */
-import { checkName, checkNamespace, invalidType, shown } from './arguments.js';
-import { Barrier, type BarrierOptions } from './barrier.js';
+import { checkName, checkNamespace, checkOptions, invalidType, shown } from './arguments.js';
+import { ACTION, type BarrierOptions, openBarrier } from './barrier.js';
 import { COMPANION, isCompanionName } from './companion.js';
 import { openCondition } from './condition.js';
 import type { ElementType } from './element-type.js';
@@ -15,6 +15,12 @@ import { Semaphore, type SemaphoreOptions } from './semaphore.js';
 import { SharedArray } from './shared-array.js';
 import { AS_IT_IS } from './shared-memory.js';
 import { SharedValue } from './shared-value.js';
+
+/** Options of {@link open}, {@link unpack} and `forkArgs`. */
+export interface OpenOptions {
+  /** The action of a Barrier whose token says that it has one: see `BarrierOptions`. */
+  action?: BarrierOptions['action'];
+}
 
 /** What all tokens have; some kinds add to it. */
 interface AnyToken {
@@ -42,7 +48,7 @@ const kinds = {
   SharedArray: kind(({ name }) => new SharedArray<ElementType>(name, AS_IT_IS, 0)),
   Event: kind(({ name }) => new Event(name, existing)),
   Condition: kind((token) => openCondition(token, openLock)),
-  Barrier: kind(({ name }) => new Barrier(name, 1, existing as BarrierOptions)),
+  Barrier: kind(openBarrier),
   // A new kind: one line here.
 };
 
@@ -83,20 +89,27 @@ export type TokenOf<K extends TokenKind> = ReturnType<SharedObjectOf<K>['toJSON'
  * sender meant. A process that uses no namespace yet joins the token's. Does not wait.
  *
  * @param token - what `toJSON()` gave, or the JSON text of it
+ * @param options - of a Barrier: `action`, without which one that was made with an action is not opened
  * @returns a new instance of this thread, of the class that the token names, to be closed like any other
  * @throws HoldfastError `ERR_HOLDFAST_NOT_FOUND`: the object does not exist (any more)
  * @throws HoldfastError `ERR_HOLDFAST_CONFIGURED`: this process uses another namespace
  * @throws HoldfastError `ERR_HOLDFAST_KIND_MISMATCH`, RegionError
  * @throws TypeError, RangeError `ERR_HOLDFAST_INVALID_ARGUMENT`: not a token
  */
-export function open<K extends TokenKind>(token: {
-  readonly holdfast: K;
-  readonly namespace: string;
-  readonly name: string;
-}): SharedObjectOf<K>;
+export function open<K extends TokenKind>(
+  token: {
+    readonly holdfast: K;
+    readonly namespace: string;
+    readonly name: string;
+  },
+  options?: OpenOptions,
+): SharedObjectOf<K>;
 /** @typeParam K - the kind that the text is known to name */
-export function open<K extends TokenKind = TokenKind>(token: string): SharedObjectOf<K>;
-export function open(token: unknown): Shared {
+export function open<K extends TokenKind = TokenKind>(
+  token: string,
+  options?: OpenOptions,
+): SharedObjectOf<K>;
+export function open(token: unknown, options?: OpenOptions): Shared {
   const data = typeof token === 'string' ? parse(token) : token;
   if (!isToken(data)) {
     throw invalidType(
@@ -105,8 +118,17 @@ export function open(token: unknown): Shared {
   }
   checkNamespace(data.namespace);
   if (data.holdfast !== 'RLock' || !isCompanionName(data.name)) checkName(data.name);
+  if (data.holdfast === 'Barrier') checkOpenOptions(options, 'open()');
+  else checkOptions(options, [], `open() of a ${data.holdfast}`);
   joinRegion(data.namespace);
-  return kinds[data.holdfast].open(data);
+  return kinds[data.holdfast].open({ ...data, [ACTION]: options?.action } as AnyToken);
+}
+
+function checkOpenOptions(options: OpenOptions | undefined, where: string): void {
+  checkOptions(options, ['action'], where);
+  const action: unknown = options?.action;
+  if (action === undefined || typeof action === 'function') return;
+  throw invalidType(`"action" of ${where} must be a function, not ${shown(action)}`);
 }
 
 function parse(text: string): unknown {
@@ -144,14 +166,17 @@ export function pack(data: unknown): unknown {
 /**
  * The other end of {@link pack}: copies plain data with each token in it replaced by an open object.
  *
+ * @param options - `action`, for each Barrier among them whose token says that it has one
  * @throws HoldfastError, RegionError, TypeError, RangeError as {@link open}; what it had opened by
  *   then is closed again
  */
-export function unpack(data: unknown): unknown {
+export function unpack(data: unknown, options?: OpenOptions): unknown {
+  checkOpenOptions(options, 'unpack()');
   const opened: Shared[] = [];
   const revive = (value: object): unknown => {
     if (!isToken(value)) return undefined;
-    const object = open(value);
+    const isWithAction = value.holdfast === 'Barrier' && 'action' in value;
+    const object = open(value, isWithAction ? options : undefined);
     opened.push(object);
     return object;
   };

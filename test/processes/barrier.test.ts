@@ -1,8 +1,9 @@
-import { Barrier } from 'holdfast';
+import { Barrier, fork } from 'holdfast';
 import { expect, it } from 'vitest';
 import { type Agent, remoteError } from '../support/agent.js';
 import { makeCells } from '../support/cells.js';
-import { rejectedBy } from '../support/errors.js';
+import { adopt, fixtureUrl } from '../support/child.js';
+import { INVALID, rejectedBy } from '../support/errors.js';
 import { meeters, verbFor } from '../support/meet.js';
 import { ownDirectory, ownNamespace, uniqueName } from '../support/namespace.js';
 
@@ -81,4 +82,25 @@ it('a time-out in one process breaks it in all', async () => {
   const error = await rejectedBy(() => barrier.wait({ timeout: 20 }));
   expect(error.code).toBe(BROKEN);
   for (const wait of waits) expect((await remoteError(wait)).code).toBe(BROKEN);
+});
+
+it('forkArgs() takes the action of a barrier that was made with one', async () => {
+  let ran = 0;
+  const barrier = new Barrier(2, { action: () => void ran++ });
+  const child = adopt(
+    fork(fixtureUrl('party.mjs'), {
+      args: { barrier },
+      execArgv: [],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    }),
+    'party.mjs',
+  );
+  expect(await child.next('ready')).toMatchObject({ refused: INVALID });
+  const waiting = barrier.wait();
+  child.send({ go: true });
+  await child.next('ran');
+  expect(await child.next('through')).toMatchObject({ index: 1 });
+  expect(await waiting).toBe(0);
+  expect(ran).toBe(0);
+  expect(await child.exited).toEqual({ code: 0, signal: null });
 });

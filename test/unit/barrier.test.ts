@@ -1,5 +1,5 @@
-import { Barrier, BrokenBarrierError, open, TimeoutError } from 'holdfast';
-import { expect, it } from 'vitest';
+import { Barrier, BrokenBarrierError, Lock, open, pack, TimeoutError, unpack } from 'holdfast';
+import { describe, expect, it } from 'vitest';
 import { INVALID, reasonOf, rejectedBy, thrownBy } from '../support/errors.js';
 import { ownNamespace, uniqueName } from '../support/namespace.js';
 import { turns, watch } from '../support/promises.js';
@@ -214,4 +214,85 @@ it('a token opens the same barrier, which knows its parties', async () => {
   const waiting = barrier.wait();
   expect(await again.wait()).toBe(1);
   expect(await waiting).toBe(0);
+});
+
+describe('a token', () => {
+  it('carries the default time-out', async () => {
+    const barrier = new Barrier(2, { timeout: 20 });
+    for (const token of [barrier.toJSON(), JSON.stringify(barrier)]) {
+      const again = open<'Barrier'>(token as string);
+      expect((await rejectedBy(() => again.wait())).cause).toBeInstanceOf(TimeoutError);
+      again.reset();
+      expect(open(again.toJSON()).toJSON()).toEqual(barrier.toJSON());
+    }
+    const never = new Barrier(2, { timeout: Number.NEGATIVE_INFINITY });
+    const passed = open<'Barrier'>(JSON.stringify(never));
+    expect((await rejectedBy(() => passed.wait())).cause).toBeInstanceOf(TimeoutError);
+  });
+
+  it('is as ever where there is neither a time-out nor an action', () => {
+    const barrier = new Barrier(2, { timeout: Number.POSITIVE_INFINITY });
+    const { name } = barrier;
+    const namespace = process.env['HOLDFAST_NAMESPACE'];
+    expect(barrier.toJSON()).toStrictEqual({ holdfast: 'Barrier', namespace, name });
+  });
+
+  it('of one with an action opens none without: that would be the one to run it', async () => {
+    const runs: string[] = [];
+    const barrier = new Barrier(2, { action: () => void runs.push('the first') });
+    const token = barrier.toJSON();
+    for (const opened of [() => open(token), () => open(JSON.stringify(token))]) {
+      const error = thrownBy(opened);
+      expect(error).toBeInstanceOf(TypeError);
+      expect(error.code).toBe(INVALID);
+      expect(error.message).toMatch(JSON.stringify(barrier.name));
+      expect(error.message).toMatch('open(token, { action })');
+    }
+    const again = open(token, { action: () => void runs.push('the second') });
+    for (const [waiter, runner] of [
+      [barrier, again],
+      [again, barrier],
+    ] as const) {
+      const waiting = waiter.wait();
+      expect(await runner.wait()).toBe(1);
+      await waiting;
+    }
+    expect(runs).toEqual(['the second', 'the first']);
+    expect(again.toJSON()).toEqual(token);
+  });
+
+  it('among data takes its action from unpack()', async () => {
+    const runs: string[] = [];
+    const data = {
+      first: new Barrier(1, { action: () => {} }),
+      plain: new Barrier(1),
+      lock: new Lock(),
+    };
+    const packed = pack(data);
+    expect(thrownBy(() => unpack(packed)).message).toMatch('unpack(data, { action })');
+    const copy = unpack(packed, { action: () => void runs.push('run') }) as typeof data;
+    await copy.plain.wait();
+    expect(runs).toEqual([]);
+    await copy.first.wait();
+    expect(runs).toEqual(['run']);
+    expect(copy.lock).toBeInstanceOf(Lock);
+  });
+
+  it('is refused with a bad time-out or a bad action, and other tokens with any', () => {
+    const token = new Barrier(2).toJSON();
+    for (const timeout of [null, '5', Number.NaN]) {
+      const error = thrownBy(() => open({ ...token, timeout } as never));
+      expect(error.code).toBe(INVALID);
+      expect(error.message).toMatch('"timeout"');
+    }
+    const bad = { action: 5 as never };
+    expect(thrownBy(() => open(token, bad)).message).toMatch(
+      '"action" of open() must be a function',
+    );
+    expect(thrownBy(() => unpack({}, bad)).message).toMatch('"action" of unpack() must be');
+    const error = thrownBy(() => open(new Lock().toJSON(), { action() {} } as never));
+    expect(error.message).toMatch('open() of a Lock has no option "action"');
+    expect(thrownBy(() => open(token, { actoin() {} } as never)).message).toMatch('"action"?');
+    expect(thrownBy(() => unpack({}, { actoin() {} } as never)).message).toMatch('"action"?');
+  });
 });
