@@ -46,6 +46,13 @@ struct alignas(kCacheLine) GuardRecord {
 };
 static_assert(sizeof(GuardRecord) == kCacheLine);
 
+// Shared memory may change between two reads of it, whoever wrote there: a number is read once, checked, and then used
+// as it was read.
+template <typename Number>
+Number read_once(const Number& shared) {
+  return *const_cast<const volatile Number*>(&shared);
+}
+
 enum class Kind : uint32_t {
   None = 0,
   Lock = 1,

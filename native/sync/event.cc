@@ -10,11 +10,10 @@ namespace {
 class EventStay : public Stay {
  public:
   EventStay(Region& region, Seat& seat) : Stay(region, seat.object_index, *seat.object) {
-    if (!needs_repair()) return;
-    rebuild();
-    if ((word() & kSet) != 0) wake_all();
-    if (lock_word::is_unlinked(word())) end_all_waits();
-    ring_all_on_leaving();
+    if (needs_repair()) repair();
+  }
+  ~EventStay() {
+    if (is_damaged()) repair();
   }
 
   [[nodiscard]] uint32_t word() const { return object.word.load(std::memory_order_acquire); }
@@ -27,6 +26,14 @@ class EventStay : public Stay {
       return true;
     });
     return woken;
+  }
+
+ private:
+  void repair() {
+    rebuild();
+    if ((word() & kSet) != 0) wake_all();
+    if (lock_word::is_unlinked(word())) end_all_waits();
+    ring_all_on_leaving();
   }
 };
 

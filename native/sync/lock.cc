@@ -20,6 +20,9 @@ class LockStay : public Stay {
       : Stay(region, index, object), word(object.word) {
     if (needs_repair()) repair();
   }
+  ~LockStay() {
+    if (is_damaged()) repair();
+  }
 
   [[nodiscard]] uint32_t load() const { return word.load(std::memory_order_acquire); }
 

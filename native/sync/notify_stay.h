@@ -18,10 +18,10 @@ class NotifyStay : public Stay {
  public:
   NotifyStay(Region& region, ObjectIndex index, ObjectRecord& object)
       : Stay(region, index, object) {
-    if (!needs_repair()) return;
-    rebuild();
-    if (unlinked()) end_all_waits();
-    ring_all_on_leaving();
+    if (needs_repair()) repair();
+  }
+  ~NotifyStay() {
+    if (is_damaged()) repair();
   }
   NotifyStay(Region& region, const Seat& seat)
       : NotifyStay(region, seat.object_index, *seat.object) {}
@@ -38,6 +38,11 @@ class NotifyStay : public Stay {
   bool is_notified(TicketRecord& ticket);
 
  private:
+  void repair() {
+    rebuild();
+    if (unlinked()) end_all_waits();
+    ring_all_on_leaving();
+  }
   bool has_notification(TicketRecord& ticket);
   [[nodiscard]] TicketRecord* another_for(const TicketRecord& notified, TicketState in);
 };

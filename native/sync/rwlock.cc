@@ -17,12 +17,19 @@ class RWLockStay : public Stay {
     sums_ = &object.rwlock.sums;
     if (needs_repair()) repair();
   }
+  ~RWLockStay() {
+    if (is_damaged()) repair();
+  }
   RWLockStay(Region& region, const Seat& seat)
       : RWLockStay(region, seat.object_index, *seat.object) {}
 
   [[nodiscard]] RWLockState& state() { return object.rwlock; }
   [[nodiscard]] TicketRecord* queued_upgrade() {
-    return state().upgrade != 0 ? region_.ticket(state().upgrade - 1) : nullptr;
+    const TicketIndex upgrade = read_once(state().upgrade);
+    TicketRecord* ticket = upgrade != 0 ? queue.queued(upgrade - 1) : nullptr;
+    if (ticket == nullptr || ticket->role == kUpgrade) return ticket;
+    queue.damaged();
+    return nullptr;
   }
 
   // The agent's last share is what its upgrade gives: it is no longer there to be released.
@@ -65,7 +72,7 @@ class RWLockStay : public Stay {
     if (role == kRead) {
       ++state().readers;
     } else {
-      if (role == kUpgrade) --state().readers;
+      if (role == kUpgrade) take_off(state().readers, 1u);
       state().writer = agent;
     }
   }
@@ -150,7 +157,8 @@ void note_held(TicketRecord& home, uint32_t role) {
       ++home.held;
       break;
     case kUpgrade:
-      home.held = (home.held - 1) | kWriting;
+      if ((home.held & kShares) != 0) --home.held;
+      home.held |= kWriting;
       break;
     default:
       home.held |= kWriting;
@@ -232,7 +240,7 @@ Status release(Region& region, Seat& home, uint32_t role, Release how) {
     }
     --held;
     HOLDFAST_POINT("rwlock.returned");
-    --stay.state().readers;
+    stay.take_off(stay.state().readers, 1u);
   }
   stay.tell_next();
   return Status::Ok;
@@ -283,7 +291,7 @@ void reap(Region& region, const Dead& dead) {
   seat.ticket->held = 0;
   HOLDFAST_POINT("rwlock.reaped");
   if ((held & kWriting) != 0) stay.state().writer = 0;
-  stay.state().readers -= held & kShares;
+  stay.take_off(stay.state().readers, held & kShares);
   stay.retire(seat);
   stay.tell_next();
   stay.look_after_woken();

@@ -12,7 +12,10 @@ class SemaphoreStay : public Stay {
   SemaphoreStay(Region& region, ObjectIndex index, ObjectRecord& object)
       : Stay(region, index, object) {
     sums_ = &object.semaphore.sums;
-    if (needs_repair()) repair();
+    if (needs_repair() || has_too_many()) repair();
+  }
+  ~SemaphoreStay() {
+    if (is_damaged() || has_too_many()) repair();
   }
   SemaphoreStay(Region& region, const Seat& seat)
       : SemaphoreStay(region, seat.object_index, *seat.object) {}
@@ -71,9 +74,15 @@ class SemaphoreStay : public Stay {
   }
 
  private:
+  // More permits than there are, but for damage.
+  [[nodiscard]] bool has_too_many() {
+    return state().free > (owned() ? object.parameters.first : kMaxPermits);
+  }
+
   void repair() {
     rebuild();
     if (owned()) count_anew();
+    if (has_too_many()) state().free = kMaxPermits;
     if (unlinked()) end_all_waits();
     tell_next();
     ring_all_on_leaving();
@@ -108,7 +117,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
     // Held first: who dies in between is inside, and the repair counts anew.
     if (stay.owned()) attempt.home->ticket->held += ticket.units;
     HOLDFAST_POINT("semaphore.taking");
-    stay.state().free -= ticket.units;
+    stay.take_off(stay.state().free, ticket.units);
     HOLDFAST_POINT("semaphore.taken");
     stay.leave_queue(*attempt.waiter);
     if (comes_back) stay.tell_next();  // its agent's other waits may be next

@@ -1,4 +1,8 @@
 // One stay inside an object's guard: its queue, and the wakes that fall due, which are rung on leaving.
+//
+// A kind's stay derives from it, and has a repair(), which makes all that is index anew from the tickets. It is called
+//   - by the constructor, where needs_repair(): somebody died in here, or the queue's ends and counts cannot be so;
+//   - by the destructor, where is_damaged(): the verb has met what cannot be, and has ended early.
 #pragma once
 
 #include <limits>
@@ -52,8 +56,13 @@ class Stay {
   Stay(const Stay&) = delete;
   Stay& operator=(const Stay&) = delete;
 
-  // Somebody died in here: whoever enters first must make the state whole.
-  [[nodiscard]] bool needs_repair() const { return guard_.needs_repair(); }
+  // Somebody died in here, or scribbled: whoever enters first must make the state whole.
+  [[nodiscard]] bool needs_repair() const {
+    return guard_.needs_repair() || !queue.ends_are_whole() ||
+           (sums_ != nullptr && queue.empty() && (sums_->woken != 0 || sums_->to_come != 0));
+  }
+  // Something in here cannot be.
+  [[nodiscard]] bool is_damaged() const { return queue.is_damaged(); }
 
   // Changes the state of a ticket that is in the queue, or is about to leave it.
   void mark(TicketRecord& ticket, TicketState state);
@@ -95,6 +104,13 @@ class Stay {
   void unlink();
   // The object was unlinked: everybody out.
   void end_all_waits();
+
+  // Some of what is counted: never below nothing.
+  template <typename Count, typename Units>
+  void take_off(Count& count, Units units) {
+    if (units > count) queue.damaged();
+    count = units > count ? 0 : static_cast<Count>(count - units);
+  }
 
   // Calls `visit(ticket)` for every ticket of the object, waiting or not. For repairs: looks at all tickets of
   // the region.
