@@ -101,7 +101,7 @@ void Environment::leave(void* environment) {
   // In a forked child nothing is its own: the agent is the parent's, and so may be the keeper's lock, for ever.
   if (agent == 0 || Runtime::get().usable() != Status::Ok) return;
   Runtime::get().keeper().remove_loop(self.loop_);
-  reap_agent(self.region(), agent);
+  if (!reap_agent(self.region(), agent)) Runtime::get().keeper().reap_later(agent);
 }
 
 // Gives back what a look has taken and nobody will hear of: no abandonment, as no JavaScript has run under it.
@@ -146,7 +146,7 @@ Status Environment::open(const std::string& name, Kind kind, Registry::OpenOptio
   if (known != handle_of_.end()) {
     *handle = known->second;
     ++handles_[*handle]->opens;
-    give_up(seat);
+    static_cast<void>(give_up(seat));
     return Status::Ok;
   }
   *handle = add_handle(seat, kind);
@@ -198,26 +198,26 @@ Status Environment::make_memory(UnnamedFile& data, const MemoryOptions& options)
 // NotFound: the object is over, whether or not it was before. What only this process cannot open is its own error.
 Status Environment::map_memory(Handle& open) {
   if (open.memory != nullptr) return Status::Ok;
-  const ObjectRecord& object = *open.seat.object;
-  if (element_bytes(object.parameters.first) == 0) return Status::Corrupt;
-  const std::string file = data_file_name(region(), open.seat.object_index, object.generation);
+  const Parameters& parameters = open.seat.parameters;
+  const uint32_t generation = open.seat.generation;
+  const std::string file = data_file_name(region(), open.seat.object_index, generation);
   const auto admits = [this](const struct stat& found) {
     return region().owner().admits(found, region().mode());
   };
-  const Status status = Mapping::open(file, {data_bytes(object.parameters), admits}, &open.memory);
+  const Status status = Mapping::open(file, {data_bytes(parameters), admits}, &open.memory);
   if (status == Status::Ok) return status;
   const int error = errno;
   detail = kShmFolder + file;
   if (status == Status::System) detail += std::string(": ") + std::strerror(error);
   if (status != Status::NotFound) return status;
-  if (!data_file_is_gone(region(), open.seat.object_index, object.generation)) {
+  if (!data_file_is_gone(region(), open.seat.object_index, generation)) {
     if (!region().has_its_name()) return Status::Gone;
     detail += ": it is not in this process' /dev/shm";
     return Status::System;
   }
   // Unlinked just now; or its file was removed by hand, and then its users must not go on without us.
   static_cast<void>(unlink_object(region(), open.seat));
-  Registry(region()).unlink(open.seat.object_index);
+  static_cast<void>(Registry(region()).unlink(open.seat.object_index));
   return status;
 }
 
@@ -260,7 +260,7 @@ Status Environment::close(uint32_t index) {
     return Status::Ok;
   }
   if (const Status status = let_go(*open); status != Status::Ok) return status;
-  give_up(open->seat);
+  if (const Status status = give_up(open->seat); status != Status::Ok) return status;
   if (open->home != nullptr) {
     --open->home->waiters;
   } else {
@@ -306,13 +306,12 @@ Status Environment::unlink(uint32_t index) {
     return status;
   }
   if (status != Status::Ok) return status;
-  Registry(region()).unlink(open->seat.object_index);
-  return Status::Ok;
+  return Registry(region()).unlink(open->seat.object_index);
 }
 
-void Environment::give_up(Seat& seat) {
-  retire_seat(region(), seat);
-  Registry(region()).close(agent_, seat.ticket_index);
+Status Environment::give_up(Seat& seat) {
+  if (const Status status = retire_seat(region(), seat); status != Status::Ok) return status;
+  return Registry(region()).close(agent_, seat.ticket_index);
 }
 
 Status Environment::keep_alive(bool on) {

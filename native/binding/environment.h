@@ -91,7 +91,7 @@ class Environment {
   static void leave(void* environment);
   Status let_go(Handle& open);
   void give_back(Handle& open, Outcome outcome);
-  void give_up(Seat& seat);
+  Status give_up(Seat& seat);
   Status make_memory(UnnamedFile& data, const MemoryOptions& options);
   Status map_memory(Handle& open);
   uint32_t add_handle(const Seat& seat, Kind kind);

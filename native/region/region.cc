@@ -149,6 +149,11 @@ template <typename Table>
 Status Region::grow(Table& table) {
   const uint32_t chunk = table.count.load(std::memory_order_relaxed) / Table::per_chunk;
   if (chunk >= Table::max_chunks) return Status::Full;
+  // Who grew it died before it was counted, or the count was scribbled over: the records are there.
+  if (at_page(table.page[chunk].load(std::memory_order_relaxed), Table::chunk_bytes) != nullptr) {
+    table.count.store((chunk + 1) * Table::per_chunk, std::memory_order_release);
+    return Status::Ok;
+  }
   // Tables grow beside each other, so each takes its piece in one step. One that is taken and not used, because its
   // taker died or there was no memory, is address space lost and nothing else.
   auto& bytes = header().bytes;
@@ -276,13 +281,13 @@ Status Region::remove_own(std::string* detail) {
 
 bool Region::process_is_alive(ProcessIndex index, uint32_t generation) {
   // Who asks lives, whatever its record says: its own lock on its life byte would not be seen either.
-  if (is_self(index)) return ((self_.generation ^ generation) & 0x7fff) == 0;
+  if (is_self(index)) return ((self_.generation ^ generation) & kGuardGeneration) == 0;
   ProcessRecord* record = process(index);
   if (record == nullptr) return false;
   // SYNC POINT: process-live.
   if (record->state.load(std::memory_order_acquire) != ProcessState::Live) return false;
   const uint32_t other = record->generation.load(std::memory_order_relaxed) ^ generation;
-  if ((other & 0x7fff) != 0) return false;
+  if ((other & kGuardGeneration) != 0) return false;
   if ((life_word(*record).load(std::memory_order_acquire) & kFutexOwnerDiedBit) == 0) return true;
   return !has_ended(index);
 }

@@ -16,16 +16,16 @@ constexpr uint32_t code_of(uint32_t index) {
 
 class BarrierStay : public Stay {
  public:
-  BarrierStay(Region& region, Seat& seat) : Stay(region, seat.object_index, *seat.object) {
-    if (needs_repair() || read_once(object.barrier.phase) != static_cast<uint32_t>(phase())) {
-      repair();
-    }
+  BarrierStay(Region& region, const Seat& seat)
+      : Stay(region, seat), parties_(seat.parameters.first) {
+    const bool is_no_phase = read_once(object.barrier.phase) != static_cast<uint32_t>(phase());
+    if (needs_repair() || (is_inside() && is_no_phase)) repair();
   }
   ~BarrierStay() {
     if (is_damaged()) repair();
   }
 
-  [[nodiscard]] uint32_t parties() const { return object.parameters.first; }
+  [[nodiscard]] uint32_t parties() const { return parties_; }
   [[nodiscard]] Phase phase() const {
     const uint32_t phase = read_once(object.barrier.phase);
     // What cannot be is a round that nobody knows any more.
@@ -161,12 +161,15 @@ class BarrierStay : public Stay {
     for_each_ticket([&](const TicketRecord& ticket) { any = any || ticket.held != 0; });
     if (!any) break_all();
   }
+
+  const uint32_t parties_;
 };
 
 }  // namespace
 
 Outcome attempt(Region& region, const Attempt& attempt) {
   BarrierStay stay(region, *attempt.waiter);
+  if (!stay.entered() || !stay.has(*attempt.waiter)) return Outcome::Corrupt;
   TicketRecord& ticket = *attempt.waiter->ticket;
   const TicketState state = state_of(ticket);
   if (state == TicketState::Granted) {
@@ -213,6 +216,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
 
 Outcome finish(Region& region, Seat& runner, bool done) {
   BarrierStay stay(region, runner);
+  if (!stay.entered() || !stay.has(runner)) return Outcome::Corrupt;
   const bool runs = runner.ticket->held != 0 && stay.phase() == Phase::Acting;
   if (runs && done) {
     HOLDFAST_POINT("barrier.acted");
@@ -225,32 +229,38 @@ Outcome finish(Region& region, Seat& runner, bool done) {
   return Outcome::Broken;
 }
 
-void abort(Region& region, Seat& home) {
+Status abort(Region& region, Seat& home) {
   BarrierStay stay(region, home);
+  if (!stay.entered()) return Status::Corrupt;
   stay.break_all();
+  return Status::Ok;
 }
 
-void reset(Region& region, Seat& home) {
+Status reset(Region& region, Seat& home) {
   BarrierStay stay(region, home);
+  if (!stay.entered()) return Status::Corrupt;
   // Broken first: who dies in between leaves no round that nobody runs.
   stay.break_all();
   stay.forget_runners();
   HOLDFAST_POINT("barrier.resetting");
   stay.enter(Phase::Filling);
+  return Status::Ok;
 }
 
 int32_t ask(Region& region, Seat& home, Question question) {
   BarrierStay stay(region, home);
+  if (!stay.entered()) return static_cast<int32_t>(Status::Corrupt);
   if (question == Question::State) return stay.phase() == Phase::Broken ? 1 : 0;
   const uint32_t queued = stay.queued();
   const bool acting = stay.phase() == Phase::Acting;
-  return static_cast<int32_t>(acting || queued > stay.parties() ? stay.parties() : queued);
+  return answer(acting || queued > stay.parties() ? stay.parties() : queued);
 }
 
-void reap(Region& region, const Dead& dead) {
+bool reap(Region& region, const Dead& dead) {
   Seat seat = dead.seat;
   BarrierStay stay(region, seat);
-  if (!is_due(region, dead)) return;
+  if (!stay.entered()) return false;
+  if (!is_due(region, dead)) return true;
   const bool waited = WaitQueue::is_queued(*seat.ticket);
   const bool ran = seat.ticket->held != 0 && stay.phase() == Phase::Acting;
   // First the others: who dies in between does it again.
@@ -259,10 +269,12 @@ void reap(Region& region, const Dead& dead) {
   stay.leave_queue(seat);
   seat.ticket->held = 0;
   stay.retire(seat);
+  return true;
 }
 
 Status unlink(Region& region, Seat& home) {
   BarrierStay stay(region, home);
+  if (!stay.entered()) return Status::Corrupt;
   stay.unlink();
   return Status::Ok;
 }

@@ -16,15 +16,12 @@ namespace holdfast {
 
 class NotifyStay : public Stay {
  public:
-  NotifyStay(Region& region, ObjectIndex index, ObjectRecord& object)
-      : Stay(region, index, object) {
+  NotifyStay(Region& region, const Seat& seat) : Stay(region, seat) {
     if (needs_repair()) repair();
   }
   ~NotifyStay() {
     if (is_damaged()) repair();
   }
-  NotifyStay(Region& region, const Seat& seat)
-      : NotifyStay(region, seat.object_index, *seat.object) {}
 
   // Notifies at most `count` of those who wait in this role, in their order; who is Passed does not run, and comes after
   // all others. Returns how many.

@@ -249,7 +249,7 @@ TEST(removed_data__is_freed_when_the_guard_is_left) {
         data_file_name(other.region(), seat.object_index, seat.object->generation);
     CHECK(is_there(file));
     arm_fault("data.freeing", FaultAction::Stop);
-    Registry(other.region()).unlink(seat.object_index);
+    static_cast<void>(Registry(other.region()).unlink(seat.object_index));
     CHECK(!is_there(file));
   });
   REQUIRE(remover.stopped());

@@ -116,7 +116,7 @@ bool Stay::lapse(int64_t now_ns, int64_t* next_ns, int64_t at_least_ns) {
     HOLDFAST_POINT("pass.marked");
     any = true;
     const AgentSlot agent = ticket.agent.load(std::memory_order_relaxed);
-    if (is_lock(object.kind) || agents == kAgentsAtOnce ||
+    if (is_lock(kind_) || agents == kAgentsAtOnce ||
         std::find(passed, passed + agents, agent) != passed + agents) {
       return true;
     }
