@@ -333,6 +333,12 @@ export interface Native {
 
   /** The words of this thread's last negative status: errno's text, or pids such as "12, 40". */
   detail(): string;
+
+  /**
+   * The process that was inside for too long, where this thread's last call was `Corrupt` for that. Once; 0: it was
+   * for another reason.
+   */
+  stuckPid(): number;
 }
 
 /**

@@ -14,7 +14,7 @@ import {
   TimeoutError,
   UnlinkedError,
 } from './errors.js';
-import { Status } from './native.js';
+import { native, Status } from './native.js';
 
 type Build = (message: string) => Error;
 
@@ -149,7 +149,15 @@ export function statusError(status: number, doing: string, detail = ''): Error {
   if (row === undefined) {
     return new HoldfastError(`${doing}: unknown status ${status}`, 'ERR_HOLDFAST_SYSTEM');
   }
-  return row.build(`${doing}: ${explained(row, detail)}`);
+  const pid = status === Status.Corrupt ? native.stuckPid() : 0;
+  return row.build(`${doing}: ${pid === 0 ? explained(row, detail) : stuck(pid)}`);
+}
+
+function stuck(pid: number): string {
+  return (
+    `process ${pid} has been inside for 10 s: continue it or end it; if it is not there, the shared ` +
+    'memory is damaged: stop all processes of the namespace, then unlink it'
+  );
 }
 
 function explained(row: Row, detail: string): string {

@@ -20,6 +20,7 @@ constexpr Export kExports[] = {
     {"keepAlive", keep_alive},
     {"now", now},
     {"detail", detail},
+    {"stuckPid", stuck_pid},
     {"openWaiter", open_waiter},
     {"attempt", attempt_by},
     {"attemptSync", attempt_sync_by},
