@@ -30,7 +30,8 @@ struct Bad {
     if (kind == Kind::Semaphore) parameters = {3, 1};
     if (kind == Kind::Barrier) parameters = {4, 0};
     if (kind == Kind::SharedValue) parameters = {kInt32, 1};
-    const std::string name = fixture::fresh_name();
+    // Other processes of this test have been in the same region.
+    const std::string name = fixture::fresh_name() + "-" + std::to_string(::getpid());
     for (int i = 0; i < kParties; ++i) {
       parties.push_back(join(region(), name, kind, parameters));
     }
@@ -282,6 +283,59 @@ TEST_IN_A_PROCESS(damaged_links_and_counts__all_who_wait_go_on) {
   processes::tell_of_hang = tell_what_hangs;
   for (const Kind kind : kKinds) all_go_on(kind);
 }
+// What an open object is was copied when it was opened: its record is never taken for another kind's.
+TEST_IN_A_PROCESS(damaged_kind__verbs_are_refused_and_touch_nothing) {
+  for (const Kind kind : kKinds) {
+    for (uint32_t garbage = 0; garbage < 12; ++garbage) {
+      if (garbage == static_cast<uint32_t>(kind)) continue;
+      doing = {kind_name(kind), kind_name(static_cast<Kind>(garbage)), "any verb"};
+      Bad bad(kind);
+      ObjectRecord before;
+      std::memcpy(static_cast<void*>(&before), static_cast<void*>(&bad.object()), sizeof before);
+      bad.object().kind = static_cast<Kind>(garbage);
+      CHECK_EQ(bad.queue(5), Outcome::Corrupt);
+      CHECK_EQ(bad.queue(2, OrElse::Cancel), Outcome::Corrupt);
+      bad.let_go();
+      static_cast<void>(pass_on(region(), bad.home(1).object_index));
+      CHECK_EQ(is_lock(kind) ? lock::retire(region(), bad.home(5))
+                             : unlink_object(region(), bad.home(5)),
+               Status::Corrupt);
+      bad.object().kind = kind;
+      CHECK_EQ(std::memcmp(&before, static_cast<void*>(&bad.object()), sizeof before), 0);
+      if (harness::failures() == 0) continue;
+      std::fprintf(stderr, "%s as %s\n", doing.kind, doing.damage);
+      return;
+    }
+  }
+}
+
+TEST_IN_A_PROCESS(damaged_parameters__what_was_opened_stays_what_it_was) {
+  Bad permits(Kind::Semaphore);
+  Bad parties(Kind::Barrier);
+  Bad value(Kind::SharedValue);
+  constexpr uint32_t kInt64 = 7;
+  for (Bad* bad : {&permits, &parties, &value}) bad->object().parameters = {kInt64, 0};
+  CHECK_EQ(ask(region(), permits.home(1), Question::First), 3);
+  CHECK_EQ(ask(region(), permits.home(1), Question::Second), 1);
+  CHECK_EQ(ask(region(), parties.home(1), Question::First), 4);
+  CHECK_EQ(unlink_object(region(), permits.home(1)), Status::InUse);
+  CHECK_EQ(parties.queue(1), Outcome::RunAction);
+  // Of 4 bytes, as it was opened: of 8, the last would lie beyond the memory.
+  value.memory[3] = 1;
+  CHECK_EQ(value.tries(5, 3, 1), Outcome::NotEqual);
+  CHECK_EQ(value.tries(5, 4, 1), Outcome::Misuse);
+}
+
+TEST_IN_A_PROCESS(damaged_ticket__of_another_agent__its_seat_is_refused) {
+  for (const Kind kind : kKinds) {
+    Bad bad(kind);
+    const AgentSlot agent = bad.ticket(5).agent.exchange(bad.seat(4).agent);
+    CHECK_EQ(bad.queue(5), Outcome::Corrupt);
+    bad.ticket(5).agent.store(agent);
+    CHECK(bad.queue(5) != Outcome::Corrupt);
+  }
+}
+
 TEST(damaged_lock__every_verb_ends) { every_verb_ends(Kind::Lock); }
 TEST(damaged_rlock__every_verb_ends) { every_verb_ends(Kind::RLock); }
 TEST(damaged_semaphore__every_verb_ends) { every_verb_ends(Kind::Semaphore); }
