@@ -78,6 +78,11 @@ export class AgentWord {
     return (Atomics.load(this.words, 0) & OWNER) !== 0;
   }
 
+  /** Whether the word names this agent. */
+  protected get isMine(): boolean {
+    return (Atomics.load(this.words, 0) & OWNER) === this.agent;
+  }
+
   /** Held, or kept for an agent that waits. */
   protected get isAnothers(): boolean {
     return (Atomics.load(this.words, 0) & (OWNER | OFFERED)) !== 0;

@@ -65,7 +65,12 @@ export class LockGuard implements Disposable, AsyncDisposable {
     const core = this.#core;
     if (core.guard !== this) throw notHeldBy(core, this);
     core.guard = null;
-    core.leave();
+    try {
+      core.leave();
+    } catch (error) {
+      core.keepHold(this);
+      throw error;
+    }
   }
 
   /**

@@ -84,6 +84,13 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
     else if (Atomics.compareExchange(this.words, 0, agent, 0) !== agent) this.free();
   }
 
+  /** A release has failed. If nothing is changed by it, not even here: it can be called again. */
+  keepHold(guard: LockGuard): boolean {
+    if (this.guard !== null || !this.isMine) return false;
+    this.guard = guard;
+    return true;
+  }
+
   /** Whether this agent stands in the object's queue; {@link ready} is called when that ends. */
   private get hasTicket(): boolean {
     return (this.gate & Gate.Ticket) !== 0;
@@ -283,7 +290,12 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
   /** Gives up the hold for a while, with all its levels, and lets the next one have the lock. */
   suspend(): Suspension {
     const suspension = this.takeOut();
-    this.leave();
+    try {
+      this.leave();
+    } catch (error) {
+      if (this.isMine) this.putBack(suspension, suspension.guard);
+      throw error;
+    }
     return suspension;
   }
 
@@ -294,7 +306,12 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
   suspendSync(): Suspension {
     const suspension = this.takeOut();
     this.endTenure();
-    this.free();
+    try {
+      this.free();
+    } catch (error) {
+      if (this.isMine) this.putBack(suspension, suspension.guard);
+      throw error;
+    }
     // Where JavaScript is torn out of the wait (`vm` with a time-out), they go on by themselves.
     if (this.queue.head !== null) afterTurn(this);
     return suspension;
@@ -395,8 +412,9 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
   private leaveGated(): void {
     const { head } = this.queue;
     if ((this.gate & Gate.Untold) !== 0) {
-      this.endTenure();
+      // Until it is done: who calls again tells as well.
       this.freeNatively(Release.Untold);
+      this.endTenure();
       this.pump();
       this.endIfOrphaned();
       return;
@@ -419,7 +437,9 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
       if ((word & WAITERS) === 0) this.free();
       else this.freeNatively(Release.Fair);
     } catch (error) {
-      this.rejectAll(() => statusError(Status.Corrupt, `cannot acquire ${this.title}`));
+      if (!this.isMine) {
+        this.rejectAll(() => statusError(Status.Corrupt, `cannot acquire ${this.title}`));
+      }
       throw error;
     }
     // In another's hands, or kept for one: the next look comes by way of the event loop anyway. Else nobody runs that

@@ -342,6 +342,12 @@ export interface Native {
 
   /** The system call that it comes from, with errno and its file or ''. `undefined`: from none; or it is another status. */
   failure(status: number): [call: string, errno: number, path: string] | undefined;
+
+  /**
+   * The process that was inside for too long, where this thread's last call was `Corrupt` for that. Once; 0: it was
+   * for another reason.
+   */
+  stuckPid(): number;
 }
 
 /**

@@ -66,7 +66,12 @@ class LevelGuard extends LockGuard {
   override release(): void {
     if (this.#isReleased || this.#core.hold !== this.hold) throw notHeldBy(this.#core, this);
     this.#isReleased = true;
-    this.#core.leaveLevel(this);
+    try {
+      this.#core.leaveLevel(this);
+    } catch (error) {
+      this.#isReleased = !this.#core.keepHold(this);
+      throw error;
+    }
   }
 
   /** Ends without a release: the hold it belongs to was given up for a wait, and is not had again. */
@@ -111,6 +116,13 @@ class RLockCore extends LockCore {
     }
     this.hold = null;
     this.leave();
+  }
+
+  override keepHold(guard: LevelGuard): boolean {
+    if (!super.keepHold(guard)) return false;
+    guard.hold.levels = 1;
+    this.hold = guard.hold;
+    return true;
   }
 
   override isHeldByCaller(): boolean {

@@ -152,8 +152,11 @@ export function statusError(status: number, doing: string, detail = ''): Error {
     return new HoldfastError(`${doing}: unknown status ${status}`, 'ERR_HOLDFAST_SYSTEM');
   }
   const failure = failureOf(status);
-  if (failure === undefined) return row.build(`${doing}: ${explained(row, detail)}`);
-  return row.build(`${doing}: ${failureWords(failure)}`, { cause: systemError(failure) });
+  if (failure !== undefined) {
+    return row.build(`${doing}: ${failureWords(failure)}`, { cause: systemError(failure) });
+  }
+  const pid = status === Status.Corrupt ? native.stuckPid() : 0;
+  return row.build(`${doing}: ${pid === 0 ? explained(row, detail) : stuck(pid)}`);
 }
 
 /** Statuses that may come from a system call, whose failure says more than they do. */
@@ -170,6 +173,13 @@ function failureOf(status: number): SystemFailure | undefined {
   if (parts === undefined) return undefined;
   const [call, errno, path] = parts;
   return { call, errno, path };
+}
+
+function stuck(pid: number): string {
+  return (
+    `process ${pid} has been inside for 10 s: continue it or end it; if it is not there, the shared ` +
+    'memory is damaged: stop all processes of the namespace, then unlink it'
+  );
 }
 
 function explained(row: Row, detail: string): string {

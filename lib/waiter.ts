@@ -56,6 +56,8 @@ class Waiter implements RegionObject, RequestOwner<number> {
   #request: Request<number> | null = null;
   /** When the promise began to wait, among those of this core. */
   turn = 0;
+  /** Its ticket may still be queued, as the guard was not to be had: it is not used again. */
+  isSpoiled = false;
   /** The promise waits, and a blocking wait has taken its ticket out for now. */
   #isAside = false;
 
@@ -88,6 +90,7 @@ class Waiter implements RegionObject, RequestOwner<number> {
   }
 
   ready(outcome: number): void {
+    if (outcome === Status.Corrupt) this.isSpoiled = true;
     const want = this.#want;
     const request = this.#end();
     if (request === null) {
@@ -156,6 +159,7 @@ class Waiter implements RegionObject, RequestOwner<number> {
     const want = this.#want as Want;
     const outcome = native.attempt(this.handle, want.role, want.units, OrElse.Cancel);
     if (outcome >= 0 && outcome !== Outcome.Cancelled) want.giveBack(outcome);
+    if (outcome === Status.Corrupt) this.isSpoiled = true;
     this.#end();
     request.reject(request.signal?.reason);
   }
@@ -302,6 +306,7 @@ export class ObjectCore implements RegionObject {
     want.prepare?.(waiter.handle);
     const deadlineMs = native.now() + timeoutMs;
     const outcome = native.attemptSync(waiter.handle, want.role, want.units, deadlineMs);
+    if (outcome === Status.Corrupt) waiter.isSpoiled = true;
     waiter.endSync();
     return this.#outcome(want, outcome);
   }
@@ -358,7 +363,7 @@ export class ObjectCore implements RegionObject {
   /** The waiter's wait is over. */
   takeBack(waiter: Waiter): void {
     if (this.instances === 0) this.#endSoonIfOrphaned();
-    if (this.#idle.length < MAX_IDLE) {
+    if (this.#idle.length < MAX_IDLE && !waiter.isSpoiled) {
       this.#idle.push(waiter);
       return;
     }

@@ -149,7 +149,7 @@ void Environment::end() {
   Runtime::get().keeper().remove_loop(loop_);
   // Where there is nothing to give back any more, nor anybody to give it to.
   if (check_region() != Status::Ok) return;
-  reap_agent(region(), agent);
+  if (!reap_agent(region(), agent)) Runtime::get().keeper().reap_later(agent);
 }
 
 // Gives back what a look has taken and nobody will hear of: no abandonment, as no JavaScript has run under it.
@@ -197,7 +197,7 @@ Status Environment::open(const std::string& name, Kind kind, Registry::OpenOptio
   if (known != handle_of_.end()) {
     *handle = known->second;
     ++handles_[*handle]->opens;
-    give_up(seat);
+    static_cast<void>(give_up(seat));
     return Status::Ok;
   }
   *handle = add_handle(seat, kind);
@@ -257,27 +257,28 @@ Status Environment::check_length(const std::string& file, uint64_t wanted) {
 
 // NotFound: the object is over, whether or not it was before. What only this process cannot open is its own error.
 Status Environment::map_memory(Handle& open) {
-  const ObjectRecord& object = *open.seat.object;
-  if (element_bytes(object.parameters.first) == 0) return Status::Corrupt;
-  const std::string file = data_file_name(region(), open.seat.object_index, object.generation);
+  const Parameters& parameters = open.seat.parameters;
+  if (element_bytes(parameters.first) == 0) return Status::Corrupt;
+  const uint32_t generation = open.seat.generation;
+  const std::string file = data_file_name(region(), open.seat.object_index, generation);
   if (open.memory != nullptr) return check_length(file, open.memory->bytes());
   const auto admits = [this](const struct stat& found) {
     return region().owner().admits(found, region().mode());
   };
-  const Status status = Mapping::open(file, {data_bytes(object.parameters), admits}, &open.memory);
+  const Status status = Mapping::open(file, {data_bytes(parameters), admits}, &open.memory);
   if (status == Status::Ok) return status;
   detail = kShmFolder + file;
   if (status == Status::Corrupt) {
-    static_cast<void>(check_length(file, data_bytes(object.parameters)));
+    static_cast<void>(check_length(file, data_bytes(parameters)));
   }
   if (status != Status::NotFound) return status;
-  if (!data_file_is_gone(region(), open.seat.object_index, object.generation)) {
+  if (!data_file_is_gone(region(), open.seat.object_index, generation)) {
     if (!region().has_its_name()) return Status::Gone;
     return failed(Status::System, "open", ENOENT, detail);
   }
   // Unlinked just now; or its file was removed by hand, and then its users must not go on without us.
   static_cast<void>(unlink_object(region(), open.seat));
-  Registry(region()).unlink(open.seat.object_index);
+  static_cast<void>(Registry(region()).unlink(open.seat.object_index));
   return status;
 }
 
@@ -321,7 +322,7 @@ Status Environment::close(uint32_t index) {
     return Status::Ok;
   }
   if (const Status status = let_go(*open); status != Status::Ok) return status;
-  give_up(open->seat);
+  if (const Status status = give_up(open->seat); status != Status::Ok) return status;
   if (open->home != nullptr) {
     --open->home->waiters;
   } else {
@@ -368,13 +369,12 @@ Status Environment::unlink(uint32_t index) {
     return status;
   }
   if (status != Status::Ok) return status;
-  Registry(region()).unlink(open->seat.object_index);
-  return Status::Ok;
+  return Registry(region()).unlink(open->seat.object_index);
 }
 
-void Environment::give_up(Seat& seat) {
-  retire_seat(region(), seat);
-  Registry(region()).close(agent_, seat.ticket_index);
+Status Environment::give_up(Seat& seat) {
+  if (const Status status = retire_seat(region(), seat); status != Status::Ok) return status;
+  return Registry(region()).close(agent_, seat.ticket_index);
 }
 
 Status Environment::keep_alive(bool on) {

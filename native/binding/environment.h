@@ -111,7 +111,7 @@ class Environment {
   [[nodiscard]] bool is_idle() const;
   Status let_go(Handle& open);
   void give_back(Handle& open, Outcome outcome);
-  void give_up(Seat& seat);
+  Status give_up(Seat& seat);
   Status make_memory(UnnamedFile& data, const MemoryOptions& options);
   Status map_memory(Handle& open);
   Status check_region();

@@ -21,6 +21,7 @@ napi_value keep_alive(napi_env env, napi_callback_info info);
 napi_value now(napi_env env, napi_callback_info info);
 napi_value detail(napi_env env, napi_callback_info info);
 napi_value failure(napi_env env, napi_callback_info info);
+napi_value stuck_pid(napi_env env, napi_callback_info info);
 
 // waiter.cc
 napi_value open_waiter(napi_env env, napi_callback_info info);

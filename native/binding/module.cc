@@ -21,6 +21,7 @@ constexpr Export kExports[] = {
     {"now", now},
     {"detail", detail},
     {"failure", failure},
+    {"stuckPid", stuck_pid},
     {"openWaiter", open_waiter},
     {"attempt", attempt_by},
     {"attemptSync", attempt_sync_by},

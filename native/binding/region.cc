@@ -122,6 +122,10 @@ napi_value now(napi_env env, napi_callback_info) {
   return to_js(env, static_cast<double>(monotonic_ns()) / 1e6);
 }
 
+napi_value stuck_pid(napi_env env, napi_callback_info) {
+  return to_js(env, Guard::take_stuck_pid());
+}
+
 napi_value detail(napi_env env, napi_callback_info info) {
   const Arguments<0> arguments(env, info);
   napi_value text = nullptr;

@@ -44,6 +44,10 @@ Status Runtime::join(const std::string& name_space, mode_t mode, uint32_t thread
     auto* keeper = new Keeper;
     latest_keeper.store(keeper, std::memory_order_relaxed);
     if (std::getenv("HOLDFAST_NO_FUTEX_WAITV") != nullptr) keeper->forbid_futex_waitv();
+    if (const char* patience_ms = std::getenv("HOLDFAST_GUARD_PATIENCE_MS")) {  // for tests
+      keeper->region().guard_use().patience_ns.store(std::strtoll(patience_ms, nullptr, 10) *
+                                                     1'000'000);
+    }
     if (const Status status = keeper->start(name_space, mode, detail); status != Status::Ok) {
       return status;
     }

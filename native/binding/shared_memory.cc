@@ -42,11 +42,11 @@ bool bytes_of(napi_env env, napi_value value, std::span<const std::byte>* out) {
 
 std::span<std::byte> memory_of_handle(Handle& handle) {
   if (handle.kind == Kind::SharedValue) {
-    const uint32_t bytes = element_bytes(handle.seat.object->parameters.first);
+    const uint32_t bytes = element_bytes(handle.seat.parameters.first);
     return {reinterpret_cast<std::byte*>(&handle.seat.object->value), bytes};
   }
   if (handle.memory == nullptr) return {};
-  return {handle.memory->base(), data_bytes(handle.seat.object->parameters)};
+  return {handle.memory->base(), data_bytes(handle.seat.parameters)};
 }
 
 // On the buffer's thread, once nothing in JavaScript can reach it any more.
@@ -114,7 +114,7 @@ napi_value memory_id(napi_env env, napi_callback_info info) {
   Handle* handle = memory_home(arguments.handle(0));
   if (handle == nullptr) return to_js(env, Status::BadHandle);
   constexpr double kObjects = ObjectTable::per_chunk * ObjectTable::max_chunks;
-  return to_js(env, handle->seat.object->generation * kObjects + handle->seat.object_index);
+  return to_js(env, handle->seat.generation * kObjects + handle->seat.object_index);
 }
 
 napi_value memory_expect(napi_env env, napi_callback_info info) {

@@ -5,6 +5,8 @@
 
 #if HOLDFAST_FAULT_POINTS
 
+#include <cstdlib>
+
 namespace holdfast {
 
 enum class FaultAction { Kill, Stop };
@@ -16,6 +18,9 @@ void fault_point(const char* point);
 }  // namespace holdfast
 
 #define HOLDFAST_POINT(name) ::holdfast::fault_point(name)
+// What no caller may leave out. In tests alone: a release build does not stop its host.
+#define HOLDFAST_CHECK(condition) ((condition) ? static_cast<void>(0) : ::std::abort())
 #else
 #define HOLDFAST_POINT(name) static_cast<void>(0)
+#define HOLDFAST_CHECK(condition) static_cast<void>(condition)
 #endif

@@ -20,7 +20,7 @@
 namespace holdfast {
 
 inline constexpr char kMagic[8] = {'H', 'O', 'L', 'D', 'F', 'A', 'S', 'T'};
-inline constexpr uint32_t kLayoutVersion = 3;
+inline constexpr uint32_t kLayoutVersion = 4;
 inline constexpr uint32_t kByteOrderMark = 0x01020304;
 inline constexpr size_t kCacheLine = 64;
 inline constexpr size_t kMappedRange = size_t{1} << 30;  // address space, not memory
@@ -39,12 +39,22 @@ struct ProcessId {
   bool operator==(const ProcessId&) const = default;
 };
 
+// As much of it as a guard's word has room for.
+inline constexpr uint32_t kGuardGeneration = 0x3fff;
+
 // Protects one state change: who is inside. Table in region/guard.h.
 struct alignas(kCacheLine) GuardRecord {
   FutexWord word;  // CAS by who enters, exchange by who leaves
   uint32_t unused[15];
 };
 static_assert(sizeof(GuardRecord) == kCacheLine);
+
+// Shared memory may change between two reads of it, whoever wrote there: a number is read once, checked, and then used
+// as it was read.
+template <typename Number>
+Number read_once(const Number& shared) {
+  return *const_cast<const volatile Number*>(&shared);
+}
 
 enum class Kind : uint32_t {
   None = 0,
@@ -225,7 +235,8 @@ struct alignas(kCacheLine) ProcessRecord {
   alignas(kCacheLine) FutexWord doorbell;  // anybody adds 1 and wakes: the keeper looks
   std::atomic<int32_t> pid;  // [life] for messages only: pids are reused, and differ by namespace
   std::atomic<uint32_t> told_count;  // anybody adds
-  uint32_t unused[13];
+  std::atomic<uint32_t> asked;  // anybody: about which guard it is asked; the process itself: 0
+  uint32_t unused[12];
   std::atomic<uint64_t> told[kToldSlots];  // anybody who took a number: told_entry()
 };
 static_assert(sizeof(ProcessRecord) == 4 * kCacheLine);

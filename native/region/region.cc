@@ -157,6 +157,11 @@ Status Region::grow(Table& table) {
   if (const Status status = file_.size(&length); status != Status::Ok) return status;
   // What was cut off would come back as zeros: free locks, in the hands of those who hold them.
   if (length < known_bytes_.load(std::memory_order_relaxed)) return Status::Corrupt;
+  // Who grew it died before it was counted, or the count was scribbled over: the records are there.
+  if (at_page(table.page[chunk].load(std::memory_order_relaxed), Table::chunk_bytes) != nullptr) {
+    table.count.store((chunk + 1) * Table::per_chunk, std::memory_order_release);
+    return Status::Ok;
+  }
   // Tables grow beside each other, so each takes its piece in one step. One that is taken and not used, because its
   // taker died or there was no memory, is address space lost and nothing else.
   auto& bytes = header().bytes;
@@ -293,13 +298,13 @@ Status Region::remove_own(std::string* detail) {
 
 bool Region::process_is_alive(ProcessIndex index, uint32_t generation) {
   // Who asks lives, whatever its record says: its own lock on its life byte would not be seen either.
-  if (is_self(index)) return ((self_.generation ^ generation) & 0x7fff) == 0;
+  if (is_self(index)) return ((self_.generation ^ generation) & kGuardGeneration) == 0;
   ProcessRecord* record = process(index);
   if (record == nullptr) return false;
   // SYNC POINT: process-live.
   if (record->state.load(std::memory_order_acquire) != ProcessState::Live) return false;
   const uint32_t other = record->generation.load(std::memory_order_relaxed) ^ generation;
-  if ((other & 0x7fff) != 0) return false;
+  if ((other & kGuardGeneration) != 0) return false;
   return !is_marked(*record) || !has_ended(index);
 }
 

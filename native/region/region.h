@@ -7,6 +7,7 @@
 #include <string>
 
 #include "posix/shared_file.h"
+#include "region/guard_use.h"
 #include "region/layout.h"
 #include "region/told_watch.h"
 #include "status.h"
@@ -54,6 +55,8 @@ class Region {
   };
   [[nodiscard]] ForKeeper& for_keeper() { return for_keeper_; }
 
+  [[nodiscard]] GuardUse& guard_use() { return guard_use_; }
+
   // Records by number; nullptr for a number that no record has.
   [[nodiscard]] ProcessRecord* process(ProcessIndex index) { return at(header().processes, index); }
   [[nodiscard]] AgentRecord* agent(AgentSlot slot) { return at(header().agents, slot); }
@@ -81,7 +84,7 @@ class Region {
   template <typename Table>
   Status grow(Table& table);
 
-  // False once the process that had this record (the generation's low 15 bits tell which) has ended, all its
+  // False once the process that had this record (as much of the generation as a guard's word has tells which) has ended, all its
   // threads with it. A pid is no test of that: pids are reused, and differ between namespaces.
   [[nodiscard]] bool process_is_alive(ProcessIndex index, uint32_t generation);
   // Whether the last thread of the record's process is gone. Its life mutex is marked when the keeper has
@@ -120,10 +123,16 @@ class Region {
   template <typename Table>
   [[nodiscard]] typename Table::Entry* at(Table& table, uint32_t index) {
     if (index >= count(table)) return nullptr;
-    const size_t offset = table.page[index / Table::per_chunk].load(std::memory_order_relaxed) *
-                          kPage;  // relaxed: published by count
-    if (offset < kHeaderBytes || !reaches(offset + Table::chunk_bytes)) return nullptr;
-    return reinterpret_cast<typename Table::Entry*>(base_ + offset) + index % Table::per_chunk;
+    std::byte* chunk = at_page(table.page[index / Table::per_chunk].load(
+                                   std::memory_order_relaxed),  // relaxed: published by count
+                               Table::chunk_bytes);
+    if (chunk == nullptr) return nullptr;
+    return reinterpret_cast<typename Table::Entry*>(chunk) + index % Table::per_chunk;
+  }
+  // nullptr: no table lies there.
+  [[nodiscard]] std::byte* at_page(uint32_t page, size_t bytes) {
+    const size_t offset = size_t{page} * kPage;
+    return offset < kHeaderBytes || !reaches(offset + bytes) ? nullptr : base_ + offset;
   }
 
   std::byte* base_ = nullptr;
@@ -139,6 +148,7 @@ class Region {
   FileOwner owner_;
   mode_t mode_ = 0;
   ToldWatch told_watch_;
+  GuardUse guard_use_;
   RemovedFiles removed_;  // of a region built anew: freed when others are let in
   std::atomic<uint64_t> known_bytes_{
       0};  // the longest that the file was when asked: shorter is cut

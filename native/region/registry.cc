@@ -24,8 +24,24 @@ bool is_live(const ObjectRecord& object) {
 }
 
 std::string_view name_of(const ObjectRecord& object) {
-  const size_t bytes = object.name_bytes <= kMaxNameBytes ? object.name_bytes : 0;
-  return {object.name, bytes};
+  const size_t bytes = read_once(object.name_bytes);
+  return {object.name, bytes <= kMaxNameBytes ? bytes : 0};
+}
+
+// Whether an object of the kind can have been made with these.
+bool can_be(Kind kind, const Parameters& parameters) {
+  constexpr uint32_t kMost = 0x7fffffff;
+  switch (kind) {
+    case Kind::Semaphore:
+      return parameters.first <= kMost;
+    case Kind::Barrier:
+      return parameters.first > 0 && parameters.first <= kMost;
+    case Kind::SharedValue:
+    case Kind::SharedArray:
+      return element_bytes(parameters.first) != 0;
+    default:
+      return true;
+  }
 }
 
 }  // namespace
@@ -57,19 +73,28 @@ const char* kind_name(Kind kind) {
 }
 
 Registry::Registry(Region& region)
-    : region_(region), header_(region.header()), guard_(region, header_.registry) {
-  if (guard_.needs_repair()) rebuild();
+    : region_(region),
+      header_(region.header()),
+      guard_(region, header_.registry, Guard::kRegistry) {
+  if (entered() && guard_.needs_repair()) rebuild();
+}
+
+Registry::~Registry() {
+  if (entered() && is_damaged_) rebuild();
 }
 
 // Names and counts anew, from the records that are published.
 void Registry::rebuild() {
+  is_damaged_ = false;
   for (auto& bucket : header_.buckets) bucket.store(kNone, std::memory_order_relaxed);
   const uint32_t objects = Region::count(header_.objects);
   for (ObjectIndex index = 0; index < objects; ++index) {
     ObjectRecord* object = region_.object(index);
     if (object == nullptr) continue;
     object->tickets = 0;
-    if (is_live(*object)) insert(index);
+    if (!is_live(*object)) continue;
+    object->name_hash = hash_of(name_of(*object));
+    insert(*object, index);
   }
   const uint32_t tickets = Region::count(header_.tickets);
   for (TicketIndex index = 0; index < tickets; ++index) {
@@ -82,7 +107,7 @@ void Registry::rebuild() {
   for (ObjectIndex index = 0; index < objects; ++index) {
     ObjectRecord* object = region_.object(index);
     if (object == nullptr) continue;
-    if (object->tickets == 0) release_object(index);
+    if (object->tickets == 0) release_object(*object, index);
     // Its maker died between naming the data and publishing the object.
     if (object->kind == Kind::SharedArray &&
         object->state.load(std::memory_order_acquire) == ObjectState::Free) {
@@ -115,10 +140,13 @@ Status Registry::claim_agent(uint32_t thread, AgentSlot* out) {
     const AgentRecord* agent = region_.agent(slot);
     return agent != nullptr && agent->process.load(std::memory_order_acquire) == 0;
   };
+  if (!entered()) return Status::Corrupt;
   AgentSlot slot = 0;
   const Status status = find_free(header_.agents, 1, is_free, &slot);
   if (status != Status::Ok) return status;
-  AgentRecord& agent = *region_.agent(slot);
+  AgentRecord* free_agent = region_.agent(slot);
+  if (free_agent == nullptr) return Status::Corrupt;
+  AgentRecord& agent = *free_agent;
   agent.thread = thread;
   ++agent.generation;
   HOLDFAST_POINT("agent.claiming");
@@ -128,9 +156,11 @@ Status Registry::claim_agent(uint32_t thread, AgentSlot* out) {
   return Status::Ok;
 }
 
-void Registry::free_agent(AgentSlot slot) {
+bool Registry::free_agent(AgentSlot slot) {
+  if (!entered()) return false;
   AgentRecord* agent = region_.agent(slot);
   if (agent != nullptr) agent->process.store(0, std::memory_order_release);
+  return true;
 }
 
 uint32_t Registry::agents_of(ProcessIndex process) {
@@ -146,11 +176,13 @@ uint32_t Registry::agents_of(ProcessIndex process) {
 Status Registry::open(AgentSlot agent, std::string_view name, Kind kind, OpenOptions options,
                       Seat* out, std::string* detail) {
   if (name.empty() || name.size() > kMaxNameBytes) return Status::BadArgument;
+  if (!entered()) return Status::Corrupt;
   const uint64_t hash = hash_of(name);
   ObjectIndex index = find(name, hash);
-  if (index != kNone &&
-      lock_word::is_unlinked(region_.object(index)->word.load(std::memory_order_acquire))) {
-    unlink(index);  // who unlinked it died before the name was gone
+  ObjectRecord* found = region_.object(index);
+  if (found == nullptr) index = kNone;
+  if (found != nullptr && lock_word::is_unlinked(found->word.load(std::memory_order_acquire))) {
+    unlink(*found, index);  // who unlinked it died before the name was gone
     index = kNone;
   }
   if (index == kNone) {
@@ -158,34 +190,46 @@ Status Registry::open(AgentSlot agent, std::string_view name, Kind kind, OpenOpt
     if (const Status status = make(name, hash, kind, options, &index); status != Status::Ok) {
       return status;
     }
+    found = region_.object(index);
+    if (found == nullptr) return Status::Corrupt;
   }
-  ObjectRecord& object = *region_.object(index);
-  if (object.kind != kind) {
-    *detail = kind_name(object.kind);
+  ObjectRecord& object = *found;
+  const Kind its_kind = read_once(object.kind);
+  if (its_kind != kind) {
+    *detail = kind_name(its_kind);
     return Status::KindMismatch;
   }
-  if (options.create && object.parameters != options.parameters) {
-    *detail =
-        std::to_string(object.parameters.first) + " " + std::to_string(object.parameters.second);
+  const Parameters parameters{read_once(object.parameters.first),
+                              read_once(object.parameters.second)};
+  if (!can_be(kind, parameters)) return Status::Corrupt;
+  if (options.create && parameters != options.parameters) {
+    *detail = std::to_string(parameters.first) + " " + std::to_string(parameters.second);
     return Status::OtherParameters;
   }
-  const Status status = add_seat(agent, index, out);
-  if (status != Status::Ok && object.tickets == 0) release_object(index);
+  Seat seat;
+  seat.agent = agent;
+  seat.object_index = index;
+  seat.object = &object;
+  seat.kind = kind;
+  seat.parameters = parameters;
+  seat.generation = read_once(object.generation);
+  const Status status = add_seat(seat, out);
+  if (status != Status::Ok && object.tickets == 0) release_object(object, index);
   return status;
 }
 
 bool Registry::knows(std::string_view name) {
-  const ObjectIndex index = find(name, hash_of(name));
-  return index != kNone &&
-         !lock_word::is_unlinked(region_.object(index)->word.load(std::memory_order_acquire));
+  if (!entered()) return false;
+  const ObjectRecord* object = region_.object(find(name, hash_of(name)));
+  return object != nullptr && !lock_word::is_unlinked(object->word.load(std::memory_order_acquire));
 }
 
 Status Registry::open_another(const Seat& seat, Seat* out) {
-  return add_seat(seat.agent, seat.object_index, out);
+  return entered() ? add_seat(seat, out) : Status::Corrupt;
 }
 
-Status Registry::add_seat(AgentSlot agent, ObjectIndex index, Seat* out) {
-  ObjectRecord& object = *region_.object(index);
+// The agent, the object and what it is are the seat's; the ticket is a new one.
+Status Registry::add_seat(const Seat& seat, Seat* out) {
   const auto is_free = [&](TicketIndex i) {
     const TicketRecord* ticket = region_.ticket(i);
     return ticket != nullptr && ticket->agent.load(std::memory_order_acquire) == 0;
@@ -199,17 +243,19 @@ Status Registry::add_seat(AgentSlot agent, ObjectIndex index, Seat* out) {
   if (free_ticket == nullptr) return Status::Corrupt;
   TicketRecord& ticket = *free_ticket;
   ticket.state.store(static_cast<uint32_t>(TicketState::None), std::memory_order_relaxed);
-  ticket.object.store(index, std::memory_order_relaxed);
+  ticket.object.store(seat.object_index, std::memory_order_relaxed);
   ticket.starved = 0;
   ticket.lapses = 0;
   ticket.role = ticket.units = ticket.held = 0;
   ticket.previous = ticket.next = kNone;
   HOLDFAST_POINT("ticket.claiming");
   // SYNC POINT: ticket-live. release, with the acquire wherever tickets are counted or searched.
-  ticket.agent.store(agent, std::memory_order_release);
+  ticket.agent.store(seat.agent, std::memory_order_release);
   HOLDFAST_POINT("ticket.claimed");
-  ++object.tickets;
-  *out = {agent, index, ticket_index, &object, &ticket};
+  ++seat.object->tickets;
+  *out = seat;
+  out->ticket_index = ticket_index;
+  out->ticket = &ticket;
   return Status::Ok;
 }
 
@@ -224,7 +270,9 @@ Status Registry::make(std::string_view name, uint64_t hash, Kind kind, const Ope
   if (const Status status = find_free(header_.objects, 0, is_free, &index); status != Status::Ok) {
     return status;
   }
-  ObjectRecord& object = *region_.object(index);
+  ObjectRecord* free_object = region_.object(index);
+  if (free_object == nullptr) return Status::Corrupt;
+  ObjectRecord& object = *free_object;
   object.word.store(0, std::memory_order_relaxed);
   object.depth = 0;
   object.token = header_.token_floor;
@@ -235,7 +283,8 @@ Status Registry::make(std::string_view name, uint64_t hash, Kind kind, const Ope
   object.passed = 0;
   object.first_waiting = kNone;
   object.kind = kind;
-  ++object.generation;
+  const uint32_t generation = read_once(object.generation) + 1;
+  object.generation = generation;
   object.name_bytes = static_cast<uint32_t>(name.size());
   object.name_hash = hash;
   object.tickets = 0;
@@ -246,7 +295,8 @@ Status Registry::make(std::string_view name, uint64_t hash, Kind kind, const Ope
   if (kind == Kind::SharedValue) object.value = options.value;
   std::memcpy(object.name, name.data(), name.size());
   if (kind == Kind::SharedArray) {
-    if (const Status status = publish_data(index, *options.data); status != Status::Ok) {
+    if (const Status status = publish_data(index, generation, *options.data);
+        status != Status::Ok) {
       return status;
     }
   }
@@ -254,13 +304,12 @@ Status Registry::make(std::string_view name, uint64_t hash, Kind kind, const Ope
   // SYNC POINT: object-live. release, with the acquire in is_live().
   object.state.store(ObjectState::Live, std::memory_order_release);
   HOLDFAST_POINT("object.made");
-  insert(index);
+  insert(object, index);
   *out = index;
   return Status::Ok;
 }
 
-Status Registry::publish_data(ObjectIndex index, UnnamedFile& data) {
-  const uint32_t generation = region_.object(index)->generation;
+Status Registry::publish_data(ObjectIndex index, uint32_t generation, UnnamedFile& data) {
   const std::string name = data_file_name(region_, index, generation);
   Status status = data.publish(name);
   if (status == Status::Exists) {
@@ -272,58 +321,68 @@ Status Registry::publish_data(ObjectIndex index, UnnamedFile& data) {
   return status;
 }
 
-void Registry::close(AgentSlot agent, TicketIndex ticket_index) {
+Status Registry::close(AgentSlot agent, TicketIndex ticket_index) {
+  if (!entered()) return Status::Corrupt;
   TicketRecord* ticket = region_.ticket(ticket_index);
-  if (ticket == nullptr || ticket->agent.load(std::memory_order_acquire) != agent) return;
-  free_ticket(*ticket);
+  if (ticket != nullptr && ticket->agent.load(std::memory_order_acquire) == agent) {
+    free_ticket(*ticket);
+  }
+  return Status::Ok;
 }
 
 // Records change hands under this guard alone: what is true here of a record and its process stays true.
-bool Registry::is_reaped(ProcessId dead) {
-  const ProcessRecord* process = region_.process(dead.index);
-  return process != nullptr &&
-         process->state.load(std::memory_order_acquire) == ProcessState::Dead &&
-         process->generation.load(std::memory_order_relaxed) == dead.generation;
+ProcessRecord* Registry::reaped(ProcessId dead) {
+  ProcessRecord* process = region_.process(dead.index);
+  const bool is_it = process != nullptr &&
+                     process->state.load(std::memory_order_acquire) == ProcessState::Dead &&
+                     process->generation.load(std::memory_order_relaxed) == dead.generation;
+  return is_it ? process : nullptr;
 }
 
-bool Registry::bury(ProcessId dead) {
+Status Registry::bury(ProcessId dead) {
+  if (!entered()) return Status::Corrupt;
   ProcessRecord* process = region_.process(dead.index);
-  if (process == nullptr) return false;
+  if (process == nullptr) return Status::NotFound;
   // First the state: a record that was free just now may be another's since.
   const ProcessState state = process->state.load(std::memory_order_acquire);
   if (state == ProcessState::Free ||
       process->generation.load(std::memory_order_relaxed) != dead.generation) {
-    return false;
+    return Status::NotFound;
   }
-  // SYNC POINT: process-dead. release, with the acquire in is_due() and is_reaped().
+  // SYNC POINT: process-dead. release, with the acquire in is_due() and reaped().
   process->state.store(ProcessState::Dead, std::memory_order_release);
-  return true;
+  return Status::Ok;
 }
 
-void Registry::close_dead(ProcessId dead, AgentSlot slot, TicketIndex ticket_index) {
+Status Registry::close_dead(ProcessId dead, AgentSlot slot, TicketIndex ticket_index) {
+  if (!entered()) return Status::Corrupt;
   TicketRecord* ticket = region_.ticket(ticket_index);
   const AgentRecord* agent = region_.agent(slot);
-  if (ticket == nullptr || agent == nullptr || !is_reaped(dead)) return;
-  if (agent->process.load(std::memory_order_acquire) != dead.index + 1) return;
-  if (ticket->agent.load(std::memory_order_acquire) != slot) return;
+  if (ticket == nullptr || agent == nullptr || reaped(dead) == nullptr) return Status::NotFound;
+  if (agent->process.load(std::memory_order_acquire) != dead.index + 1) return Status::NotFound;
+  if (ticket->agent.load(std::memory_order_acquire) != slot) return Status::NotFound;
   const ObjectIndex object = ticket->object.load(std::memory_order_relaxed);
-  if ((object & kRetired) == 0 && region_.object(object) != nullptr) return;
+  if ((object & kRetired) == 0 && region_.object(object) != nullptr) return Status::NotFound;
   free_ticket(*ticket);
+  return Status::Ok;
 }
 
-void Registry::free_dead(ProcessId dead) {
-  if (!is_reaped(dead)) return;
+Status Registry::free_dead(ProcessId dead) {
+  if (!entered()) return Status::Corrupt;
+  ProcessRecord* process = reaped(dead);
+  if (process == nullptr) return Status::NotFound;
   const uint32_t agents = Region::count(header_.agents);
   for (AgentSlot slot = 1; slot < agents; ++slot) {
     const AgentRecord* agent = region_.agent(slot);
     if (agent == nullptr || agent->process.load(std::memory_order_acquire) != dead.index + 1) {
       continue;
     }
-    free_agent(slot);
+    static_cast<void>(free_agent(slot));
     HOLDFAST_POINT("reap.agent-done");
   }
   // SYNC POINT: process-free. release, with the acquire in claim_process().
-  region_.process(dead.index)->state.store(ProcessState::Free, std::memory_order_release);
+  process->state.store(ProcessState::Free, std::memory_order_release);
+  return Status::Ok;
 }
 
 void Registry::free_ticket(TicketRecord& ticket) {
@@ -333,12 +392,11 @@ void Registry::free_ticket(TicketRecord& ticket) {
   ObjectRecord* object = region_.object(index);
   if (object == nullptr) return;
   if (object->tickets > 0) --object->tickets;
-  if (object->tickets == 0) release_object(index);
+  if (object->tickets == 0) release_object(*object, index);
 }
 
 // A record without tickets: is there a reason to keep it?
-void Registry::release_object(ObjectIndex index) {
-  ObjectRecord& object = *region_.object(index);
+void Registry::release_object(ObjectRecord& object, ObjectIndex index) {
   const ObjectState state = object.state.load(std::memory_order_acquire);
   if (state == ObjectState::Free || (state == ObjectState::Live && object.anonymous == 0)) return;
   // The lock of a value (lib/companion.ts) outlives its openers, as the value does, while somebody is to be told.
@@ -346,7 +404,7 @@ void Registry::release_object(ObjectIndex index) {
   const uint32_t word = object.word.load(std::memory_order_acquire);
   if (state == ObjectState::Live && is_companion && (word & lock_word::kAbandoned) != 0) return;
   if (state == ObjectState::Live) {
-    unlink(index);  // which comes back here, and frees it
+    unlink(object, index);  // which comes back here, and frees it
     return;
   }
   // Fencing tokens grow for the life of the region, whatever comes and goes under one name.
@@ -354,41 +412,54 @@ void Registry::release_object(ObjectIndex index) {
   object.state.store(ObjectState::Free, std::memory_order_release);
 }
 
-void Registry::unlink(ObjectIndex index) {
+Status Registry::unlink(ObjectIndex index) {
+  if (!entered()) return Status::Corrupt;
   ObjectRecord* object = region_.object(index);
-  if (object == nullptr || !is_live(*object)) return;
-  remove(index);
-  if (object->kind == Kind::SharedArray) {
-    remove_data_file(region_, index, object->generation, removed_);
+  if (object != nullptr) unlink(*object, index);
+  return Status::Ok;
+}
+
+void Registry::unlink(ObjectRecord& object, ObjectIndex index) {
+  if (!is_live(object)) return;
+  remove(object, index);
+  if (object.kind == Kind::SharedArray) {
+    remove_data_file(region_, index, object.generation, removed_);
     HOLDFAST_POINT("object.data-removed");
   }
-  if (object->token > header_.token_floor) header_.token_floor = object->token;
-  object->state.store(ObjectState::Unlinked, std::memory_order_release);
-  if (object->tickets == 0) release_object(index);
+  if (object.token > header_.token_floor) header_.token_floor = object.token;
+  object.state.store(ObjectState::Unlinked, std::memory_order_release);
+  if (object.tickets == 0) release_object(object, index);
 }
 
 ObjectIndex Registry::find(std::string_view name, uint64_t hash) {
+  const ObjectIndex index = look_up(name, hash);
+  if (!is_damaged_) return index;
+  rebuild();
+  return look_up(name, hash);
+}
+
+// A chain that does not end, or leads out of the table, is damaged.
+ObjectIndex Registry::look_up(std::string_view name, uint64_t hash) {
   const uint32_t limit = Region::count(header_.objects);
   ObjectIndex index = header_.buckets[hash % kBuckets].load(std::memory_order_relaxed);
-  for (uint32_t steps = 0; steps < limit; ++steps) {
+  for (uint32_t steps = 0; steps < limit && index != kNone; ++steps) {
     ObjectRecord* object = region_.object(index);
-    if (object == nullptr) return kNone;
+    if (object == nullptr) break;
     if (object->name_hash == hash && is_live(*object) && name_of(*object) == name) return index;
-    index = object->bucket_next;
+    index = read_once(object->bucket_next);
   }
+  is_damaged_ = index != kNone;
   return kNone;
 }
 
-void Registry::insert(ObjectIndex index) {
-  ObjectRecord& object = *region_.object(index);
-  auto& bucket = header_.buckets[object.name_hash % kBuckets];
+void Registry::insert(ObjectRecord& object, ObjectIndex index) {
+  auto& bucket = header_.buckets[read_once(object.name_hash) % kBuckets];
   object.bucket_next = bucket.load(std::memory_order_relaxed);
   bucket.store(index, std::memory_order_relaxed);
 }
 
-void Registry::remove(ObjectIndex index) {
-  ObjectRecord& gone = *region_.object(index);
-  auto& bucket = header_.buckets[gone.name_hash % kBuckets];
+void Registry::remove(ObjectRecord& gone, ObjectIndex index) {
+  auto& bucket = header_.buckets[read_once(gone.name_hash) % kBuckets];
   if (bucket.load(std::memory_order_relaxed) == index) {
     bucket.store(gone.bucket_next, std::memory_order_relaxed);
     return;
@@ -396,12 +467,14 @@ void Registry::remove(ObjectIndex index) {
   const uint32_t limit = Region::count(header_.objects);
   ObjectRecord* object = region_.object(bucket.load(std::memory_order_relaxed));
   for (uint32_t steps = 0; steps < limit && object != nullptr; ++steps) {
-    if (object->bucket_next == index) {
+    const ObjectIndex next = read_once(object->bucket_next);
+    if (next == index) {
       object->bucket_next = gone.bucket_next;
       return;
     }
-    object = region_.object(object->bucket_next);
+    object = region_.object(next);
   }
+  is_damaged_ = true;  // it was in none: others may not be in theirs either
 }
 
 }  // namespace holdfast

@@ -16,7 +16,7 @@ namespace holdfast {
 namespace {
 
 Outcome attempt_once(Region& region, const Attempt& attempt) {
-  switch (attempt.waiter->object->kind) {
+  switch (attempt.waiter->kind) {
     case Kind::Semaphore:
       return semaphore::attempt(region, attempt);
     case Kind::Event:
@@ -39,7 +39,7 @@ Outcome attempt_once(Region& region, const Attempt& attempt) {
 
 Outcome attempt(Region& region, const Attempt& attempt) {
   const Outcome outcome = attempt_once(region, attempt);
-  const Kind kind = attempt.waiter->object->kind;
+  const Kind kind = attempt.waiter->kind;
   if (outcome != Outcome::Pending || attempt.or_else != OrElse::Leave ||
       (kind != Kind::Semaphore && kind != Kind::RWLock)) {
     return outcome;
@@ -86,11 +86,9 @@ int32_t act_on_barrier(Region& region, Seat& home, Seat* waiter, Action action) 
       if (waiter == nullptr) return static_cast<int32_t>(Status::BadArgument);
       return static_cast<int32_t>(barrier::finish(region, *waiter, action == Action::ActionDone));
     case Action::Abort:
-      barrier::abort(region, home);
-      return 0;
+      return static_cast<int32_t>(barrier::abort(region, home));
     case Action::Reset:
-      barrier::reset(region, home);
-      return 0;
+      return static_cast<int32_t>(barrier::reset(region, home));
     default:
       return static_cast<int32_t>(Status::BadArgument);
   }
@@ -99,12 +97,11 @@ int32_t act_on_barrier(Region& region, Seat& home, Seat* waiter, Action action) 
 }  // namespace
 
 int32_t act(Region& region, Seat& home, Seat* waiter, Action action, uint32_t units) {
-  const Kind kind = home.object->kind;
+  const Kind kind = home.kind;
   if (kind == Kind::Barrier) return act_on_barrier(region, home, waiter, action);
   if (kind == Kind::Event && action == Action::Set) return event::set(region, home);
   if (kind == Kind::Event && action == Action::Clear) {
-    event::clear(region, home);
-    return 0;
+    return static_cast<int32_t>(event::clear(region, home));
   }
   if (kind == Kind::Condition && action == Action::Notify) {
     return condition::notify(region, home, units);
@@ -125,10 +122,10 @@ int32_t act(Region& region, Seat& home, Seat* waiter, Action action, uint32_t un
 }
 
 int32_t ask(Region& region, Seat& home, Question question) {
-  const Parameters& parameters = home.object->parameters;
+  const Parameters& parameters = home.parameters;
   if (question == Question::First) return static_cast<int32_t>(parameters.first);
   if (question == Question::Second) return static_cast<int32_t>(parameters.second);
-  switch (home.object->kind) {
+  switch (home.kind) {
     case Kind::Semaphore:
       return semaphore::ask(region, home, question);
     case Kind::Barrier:
@@ -154,87 +151,88 @@ int64_t pass_on(Region& region, ObjectIndex index) {
     return kNeverLapses;
   }
   if (Guard::somebody_is_inside(region, object->guard)) return kLapseNs;
-  switch (object->kind) {
+  // Whether it still is of this kind the stay sees.
+  Seat at;
+  at.object_index = index;
+  at.object = object;
+  at.kind = read_once(object->kind);
+  at.parameters = {read_once(object->parameters.first), read_once(object->parameters.second)};
+  switch (at.kind) {
     case Kind::Lock:
     case Kind::RLock:
-      return lock::pass_on(region, index, *object);
+      return lock::pass_on(region, at);
     case Kind::Semaphore:
-      return semaphore::pass_on(region, index, *object);
+      return semaphore::pass_on(region, at);
     case Kind::RWLock:
-      return rwlock::pass_on(region, index, *object);
+      return rwlock::pass_on(region, at);
     case Kind::Condition:
-      return condition::pass_on(region, index, *object);
+      return condition::pass_on(region, at);
     case Kind::SharedValue:
     case Kind::SharedArray:
-      return shared_memory::pass_on(region, index, *object);
+      return shared_memory::pass_on(region, at);
     default:  // all who wait at an event have what they were told of; a barrier tells all of a round
       return kNeverLapses;
   }
 }
 
-void withdraw_seat(Region& region, const Dead& dead) {
-  switch (dead.seat.object->kind) {
+bool withdraw_seat(Region& region, const Dead& dead) {
+  switch (dead.seat.kind) {
     case Kind::Semaphore:
-      semaphore::withdraw(region, dead);
-      break;
+      return semaphore::withdraw(region, dead);
     case Kind::Event:
-      event::withdraw(region, dead);
-      break;
+      return event::withdraw(region, dead);
     case Kind::Condition:
-      condition::withdraw(region, dead);
-      break;
+      return condition::withdraw(region, dead);
     case Kind::Barrier:  // a party's death breaks it: reap() tells all
-      break;
+      return true;
     case Kind::RWLock:
-      rwlock::withdraw(region, dead);
-      break;
+      return rwlock::withdraw(region, dead);
     case Kind::SharedValue:
     case Kind::SharedArray:
-      shared_memory::withdraw(region, dead);
-      break;
-    default:
-      lock::withdraw(region, dead);
+      return shared_memory::withdraw(region, dead);
+    case Kind::Lock:
+    case Kind::RLock:
+      return lock::withdraw(region, dead);
+    case Kind::None:
       break;
   }
+  return true;
 }
 
-void reap_seat(Region& region, const Dead& dead) {
-  switch (dead.seat.object->kind) {
+bool reap_seat(Region& region, const Dead& dead) {
+  switch (dead.seat.kind) {
     case Kind::Semaphore:
-      semaphore::reap(region, dead);
-      break;
+      return semaphore::reap(region, dead);
     case Kind::Event:
-      event::reap(region, dead);
-      break;
+      return event::reap(region, dead);
     case Kind::Condition:
-      condition::reap(region, dead);
-      break;
+      return condition::reap(region, dead);
     case Kind::Barrier:
-      barrier::reap(region, dead);
-      break;
+      return barrier::reap(region, dead);
     case Kind::RWLock:
-      rwlock::reap(region, dead);
-      break;
+      return rwlock::reap(region, dead);
     case Kind::SharedValue:
     case Kind::SharedArray:
-      shared_memory::reap(region, dead);
-      break;
-    default:
-      lock::reap(region, dead);
+      return shared_memory::reap(region, dead);
+    case Kind::Lock:
+    case Kind::RLock:
+      return lock::reap(region, dead);
+    case Kind::None:
       break;
   }
+  // Of no kind, but for damage: there is nothing that anybody knows how to give back.
+  dead.seat.ticket->object.fetch_or(kRetired, std::memory_order_relaxed);
+  return true;
 }
 
-void retire_seat(Region& region, Seat& seat) {
-  if (is_lock(seat.object->kind)) {
-    lock::retire(region, seat);
-  } else {
-    reap_seat(region, {seat, {}});  // it stands for nothing, so nothing is given back
-  }
+Status retire_seat(Region& region, Seat& seat) {
+  if (is_lock(seat.kind)) return lock::retire(region, seat);
+  // It stands for nothing, so nothing is given back.
+  return reap_seat(region, {seat, {}}) ? Status::Ok : Status::Corrupt;
 }
 
 Status unlink_object(Region& region, Seat& home) {
-  switch (home.object->kind) {
+  switch (home.kind) {
     case Kind::Semaphore:
       return semaphore::unlink(region, home);
     case Kind::Event:

@@ -88,16 +88,21 @@ enum class Question : uint32_t {
   Second = 5,
 };
 int32_t ask(Region& region, Seat& home, Question question);
+// As an answer: below 0 are statuses, and what is above has never been counted.
+inline int32_t answer(uint32_t count) {
+  return count <= 0x7fffffff ? static_cast<int32_t>(count) : static_cast<int32_t>(Status::Corrupt);
+}
 
 // Any kind, as lock::pass_on (sync/lock.h).
 int64_t pass_on(Region& region, ObjectIndex index);
 // Any kind: after a death, for each of its tickets, first ...: takes it out of its queue and tells nobody, so that
-// nothing that comes back afterwards is given to the dead one's other tickets.
-void withdraw_seat(Region& region, const Dead& dead);
-// ... then: gives back what it stands for, tells who is next, and retires it.
-void reap_seat(Region& region, const Dead& dead);
+// nothing that comes back afterwards is given to the dead one's other tickets. False: its guard is not to be had, come
+// again.
+bool withdraw_seat(Region& region, const Dead& dead);
+// ... then: gives back what it stands for, tells who is next, and retires it. False: the same.
+bool reap_seat(Region& region, const Dead& dead);
 // Any kind: before a seat is closed. It must not wait or hold.
-void retire_seat(Region& region, Seat& seat);
+Status retire_seat(Region& region, Seat& seat);
 // Any kind but Lock and RLock: ends the object. InUse where somebody holds it.
 Status unlink_object(Region& region, Seat& home);
 

@@ -16,40 +16,69 @@ constexpr uint32_t code_of(uint32_t index) {
 
 class BarrierStay : public Stay {
  public:
-  BarrierStay(Region& region, Seat& seat) : Stay(region, seat.object_index, *seat.object) {
-    if (needs_repair()) repair();
+  BarrierStay(Region& region, const Seat& seat)
+      : Stay(region, seat), parties_(seat.parameters.first) {
+    const bool is_no_phase = read_once(object.barrier.phase) != static_cast<uint32_t>(phase());
+    if (needs_repair() || (is_inside() && is_no_phase)) repair();
+  }
+  ~BarrierStay() {
+    if (is_damaged()) repair();
   }
 
-  [[nodiscard]] uint32_t parties() const { return object.parameters.first; }
-  [[nodiscard]] Phase phase() const { return static_cast<Phase>(object.barrier.phase); }
+  [[nodiscard]] uint32_t parties() const { return parties_; }
+  [[nodiscard]] Phase phase() const {
+    const uint32_t phase = read_once(object.barrier.phase);
+    // What cannot be is a round that nobody knows any more.
+    return phase <= static_cast<uint32_t>(Phase::Broken) ? static_cast<Phase>(phase)
+                                                         : Phase::Broken;
+  }
   // Commits what was stored before.
   void enter(Phase phase) {
     in_this_order();
     object.barrier.phase = static_cast<uint32_t>(phase);
     in_this_order();
   }
-  // Marks the round, then lets it go. The store of Draining commits it; until then the runner's mark stands, so that
+  // How many are in.
+  [[nodiscard]] uint32_t queued() {
+    const uint32_t length = queue.length();
+    if (!is_damaged()) return length;
+    rebuild();
+    return queue.length();
+  }
+  // False: there is none. Marks the round, then lets it go. The store of Draining commits it; until then the runner's mark stands, so that
   // its death breaks the barrier.
-  void release_round(TicketRecord& runner) {
-    TicketRecord* ticket = queue.head();
-    for (uint32_t index = 0; ticket != nullptr && index + 1 < parties(); ++index) {
-      ticket->units = code_of(index);
-      ticket = region_.ticket(ticket->next);
-    }
+  bool release_round(TicketRecord& runner) {
+    if (queued() + 1 < parties()) return false;  // damage, and whom it lacks nobody knows
+    uint32_t index = 0;
+    queue.walk([&](TicketRecord& ticket) {
+      if (index + 1 >= parties()) return false;
+      ticket.units = code_of(index++);
+      return true;
+    });
     HOLDFAST_POINT("barrier.marked");
     enter(Phase::Draining);
     HOLDFAST_POINT("barrier.draining");
     runner.held = 0;
     drain();
+    return true;
   }
 
   void break_all() {
     enter(Phase::Broken);
     HOLDFAST_POINT("barrier.broken");
-    while (TicketRecord* ticket = queue.head()) {
-      ticket->units = static_cast<uint32_t>(Outcome::Broken);
-      grant(*ticket);
-    }
+    queue.walk([this](TicketRecord& ticket) {
+      ticket.units = static_cast<uint32_t>(Outcome::Broken);
+      grant(ticket);
+      return true;
+    });
+  }
+
+  // What a party of a round that is over was told.
+  [[nodiscard]] Outcome outcome_of(const TicketRecord& ticket) const {
+    const uint32_t told = read_once(ticket.units);
+    const bool has_index = told >= code_of(0) && told - code_of(0) < parties();
+    return has_index || told == static_cast<uint32_t>(Outcome::Broken) ? static_cast<Outcome>(told)
+                                                                       : Outcome::Corrupt;
   }
 
   // No runner of before releases a round of after.
@@ -83,11 +112,14 @@ class BarrierStay : public Stay {
 
  private:
   void drain() {
-    for (TicketRecord* head = queue.head(); head != nullptr && head->units != kUnmarked;
-         head = queue.head()) {
-      grant(*head);
+    queue.walk([this](TicketRecord& ticket) {
+      if (ticket.units == kUnmarked) return false;
+      grant(ticket);
       HOLDFAST_POINT("barrier.granted");
-    }
+      return true;
+    });
+    // The repair goes on from here.
+    if (is_damaged()) return;
     enter(Phase::Filling);
     tell_full_round();
   }
@@ -129,17 +161,20 @@ class BarrierStay : public Stay {
     for_each_ticket([&](const TicketRecord& ticket) { any = any || ticket.held != 0; });
     if (!any) break_all();
   }
+
+  const uint32_t parties_;
 };
 
 }  // namespace
 
 Outcome attempt(Region& region, const Attempt& attempt) {
   BarrierStay stay(region, *attempt.waiter);
+  if (!stay.entered() || !stay.has(*attempt.waiter)) return Outcome::Corrupt;
   TicketRecord& ticket = *attempt.waiter->ticket;
   const TicketState state = state_of(ticket);
   if (state == TicketState::Granted) {
     set_state(ticket, TicketState::None);
-    return static_cast<Outcome>(ticket.units);
+    return stay.outcome_of(ticket);
   }
   if (state == TicketState::Gone || stay.unlinked()) {
     stay.leave_queue(*attempt.waiter);
@@ -166,7 +201,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
   }
   if (attempt.or_else == OrElse::Cancel) return Outcome::Cancelled;  // it is not in
   if (stay.phase() == Phase::Broken) return Outcome::Broken;
-  if (stay.phase() == Phase::Filling && stay.queue.length() + 1 == stay.parties()) {
+  if (stay.phase() == Phase::Filling && stay.queued() + 1 == stay.parties()) {
     ticket.held = 1;
     HOLDFAST_POINT("barrier.full");
     stay.enter(Phase::Acting);
@@ -181,43 +216,51 @@ Outcome attempt(Region& region, const Attempt& attempt) {
 
 Outcome finish(Region& region, Seat& runner, bool done) {
   BarrierStay stay(region, runner);
+  if (!stay.entered() || !stay.has(runner)) return Outcome::Corrupt;
   const bool runs = runner.ticket->held != 0 && stay.phase() == Phase::Acting;
   if (runs && done) {
     HOLDFAST_POINT("barrier.acted");
-    stay.release_round(*runner.ticket);
-    return static_cast<Outcome>(code_of(stay.parties() - 1));
+    if (stay.release_round(*runner.ticket)) {
+      return static_cast<Outcome>(code_of(stay.parties() - 1));
+    }
   }
   if (runs) stay.break_all();
   runner.ticket->held = 0;
   return Outcome::Broken;
 }
 
-void abort(Region& region, Seat& home) {
+Status abort(Region& region, Seat& home) {
   BarrierStay stay(region, home);
+  if (!stay.entered()) return Status::Corrupt;
   stay.break_all();
+  return Status::Ok;
 }
 
-void reset(Region& region, Seat& home) {
+Status reset(Region& region, Seat& home) {
   BarrierStay stay(region, home);
+  if (!stay.entered()) return Status::Corrupt;
   // Broken first: who dies in between leaves no round that nobody runs.
   stay.break_all();
   stay.forget_runners();
   HOLDFAST_POINT("barrier.resetting");
   stay.enter(Phase::Filling);
+  return Status::Ok;
 }
 
 int32_t ask(Region& region, Seat& home, Question question) {
   BarrierStay stay(region, home);
+  if (!stay.entered()) return static_cast<int32_t>(Status::Corrupt);
   if (question == Question::State) return stay.phase() == Phase::Broken ? 1 : 0;
-  const uint32_t queued = stay.queue.length();
+  const uint32_t queued = stay.queued();
   const bool acting = stay.phase() == Phase::Acting;
-  return static_cast<int32_t>(acting || queued > stay.parties() ? stay.parties() : queued);
+  return answer(acting || queued > stay.parties() ? stay.parties() : queued);
 }
 
-void reap(Region& region, const Dead& dead) {
+bool reap(Region& region, const Dead& dead) {
   Seat seat = dead.seat;
   BarrierStay stay(region, seat);
-  if (!is_due(region, dead)) return;
+  if (!stay.entered()) return false;
+  if (!is_due(region, dead)) return true;
   const bool waited = WaitQueue::is_queued(*seat.ticket);
   const bool ran = seat.ticket->held != 0 && stay.phase() == Phase::Acting;
   // First the others: who dies in between does it again.
@@ -226,10 +269,12 @@ void reap(Region& region, const Dead& dead) {
   stay.leave_queue(seat);
   seat.ticket->held = 0;
   stay.retire(seat);
+  return true;
 }
 
 Status unlink(Region& region, Seat& home) {
   BarrierStay stay(region, home);
+  if (!stay.entered()) return Status::Corrupt;
   stay.unlink();
   return Status::Ok;
 }

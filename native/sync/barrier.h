@@ -26,10 +26,10 @@ enum class Phase : uint32_t { Filling = 0, Acting = 1, Draining = 2, Broken = 3 
 Outcome attempt(Region& region, const Attempt& attempt);
 // ActionDone of the runner: FirstIndex + its index; Broken where the barrier broke or was reset meanwhile.
 Outcome finish(Region& region, Seat& runner, bool done);
-void abort(Region& region, Seat& home);
-void reset(Region& region, Seat& home);
+Status abort(Region& region, Seat& home);
+Status reset(Region& region, Seat& home);
 int32_t ask(Region& region, Seat& home, Question question);
-void reap(Region& region, const Dead& dead);
+bool reap(Region& region, const Dead& dead);
 Status unlink(Region& region, Seat& home);
 
 }  // namespace holdfast::barrier

@@ -24,9 +24,9 @@ int32_t notify(Region& region, Seat& home, uint32_t count);
 // How many wait.
 int32_t ask(Region& region, Seat& home);
 // As lock::pass_on, withdraw and reap (sync/lock.h).
-int64_t pass_on(Region& region, ObjectIndex index, ObjectRecord& object);
-void withdraw(Region& region, const Dead& dead);
-void reap(Region& region, const Dead& dead);
+int64_t pass_on(Region& region, const Seat& at);
+bool withdraw(Region& region, const Dead& dead);
+bool reap(Region& region, const Dead& dead);
 Status unlink(Region& region, Seat& home);
 
 }  // namespace holdfast::condition

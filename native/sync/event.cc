@@ -9,12 +9,11 @@ namespace {
 
 class EventStay : public Stay {
  public:
-  EventStay(Region& region, Seat& seat) : Stay(region, seat.object_index, *seat.object) {
-    if (!needs_repair()) return;
-    rebuild();
-    if ((word() & kSet) != 0) wake_all();
-    if (lock_word::is_unlinked(word())) end_all_waits();
-    ring_all_on_leaving();
+  EventStay(Region& region, const Seat& seat) : Stay(region, seat) {
+    if (needs_repair()) repair();
+  }
+  ~EventStay() {
+    if (is_damaged()) repair();
   }
 
   [[nodiscard]] uint32_t word() const { return object.word.load(std::memory_order_acquire); }
@@ -28,12 +27,21 @@ class EventStay : public Stay {
     });
     return woken;
   }
+
+ private:
+  void repair() {
+    rebuild();
+    if ((word() & kSet) != 0) wake_all();
+    if (lock_word::is_unlinked(word())) end_all_waits();
+    ring_all_on_leaving();
+  }
 };
 
 }  // namespace
 
 Outcome attempt(Region& region, const Attempt& attempt) {
   EventStay stay(region, *attempt.waiter);
+  if (!stay.entered() || !stay.has(*attempt.waiter)) return Outcome::Corrupt;
   TicketRecord& ticket = *attempt.waiter->ticket;
   const TicketState state = state_of(ticket);
   if (state == TicketState::Granted) {
@@ -60,37 +68,46 @@ Outcome attempt(Region& region, const Attempt& attempt) {
 
 int32_t set(Region& region, Seat& home) {
   EventStay stay(region, home);
+  if (!stay.entered()) return static_cast<int32_t>(Status::Corrupt);
   stay.object.word.fetch_or(kSet, std::memory_order_acq_rel);
   HOLDFAST_POINT("event.set");
   return stay.wake_all();
 }
 
-void clear(Region& region, Seat& home) {
+Status clear(Region& region, Seat& home) {
   const EventStay stay(region, home);
+  if (!stay.entered()) return Status::Corrupt;
   stay.object.word.fetch_and(~kSet, std::memory_order_acq_rel);
+  return Status::Ok;
 }
 
 int32_t ask(Region& region, Seat& home) {
   const EventStay stay(region, home);
-  return static_cast<int32_t>(stay.queue.length());
+  if (!stay.entered()) return static_cast<int32_t>(Status::Corrupt);
+  return answer(stay.queue.length());
 }
 
-void withdraw(Region& region, const Dead& dead) {
+bool withdraw(Region& region, const Dead& dead) {
   Seat seat = dead.seat;
   EventStay stay(region, seat);
+  if (!stay.entered()) return false;
   if (is_due(region, dead)) stay.leave_queue(seat);
+  return true;
 }
 
-void reap(Region& region, const Dead& dead) {
+bool reap(Region& region, const Dead& dead) {
   Seat seat = dead.seat;
   EventStay stay(region, seat);
-  if (!is_due(region, dead)) return;
+  if (!stay.entered()) return false;
+  if (!is_due(region, dead)) return true;
   stay.leave_queue(seat);
   stay.retire(seat);
+  return true;
 }
 
 Status unlink(Region& region, Seat& home) {
   EventStay stay(region, home);
+  if (!stay.entered()) return Status::Corrupt;
   stay.unlink();
   return Status::Ok;
 }

@@ -13,12 +13,12 @@ inline constexpr uint32_t kSet = 1;
 Outcome attempt(Region& region, const Attempt& attempt);
 // Returns how many were woken.
 int32_t set(Region& region, Seat& home);
-void clear(Region& region, Seat& home);
+Status clear(Region& region, Seat& home);
 // How many wait.
 int32_t ask(Region& region, Seat& home);
 // As lock::withdraw and reap (sync/lock.h).
-void withdraw(Region& region, const Dead& dead);
-void reap(Region& region, const Dead& dead);
+bool withdraw(Region& region, const Dead& dead);
+bool reap(Region& region, const Dead& dead);
 Status unlink(Region& region, Seat& home);
 
 }  // namespace holdfast::event

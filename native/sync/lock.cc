@@ -16,9 +16,11 @@ constexpr int64_t kStarvingAfterNs = 1'000'000;
 // A stay inside the lock's guard; once entered, the state is whole.
 class LockStay : public Stay {
  public:
-  LockStay(Region& region, ObjectIndex index, ObjectRecord& object)
-      : Stay(region, index, object), word(object.word) {
+  LockStay(Region& region, const Seat& seat) : Stay(region, seat), word(object.word) {
     if (needs_repair()) repair();
+  }
+  ~LockStay() {
+    if (is_damaged()) repair();
   }
 
   [[nodiscard]] uint32_t load() const { return word.load(std::memory_order_acquire); }
@@ -211,7 +213,8 @@ Outcome look_or(Region& region, Seat& seat, OrElse or_else, WaitMode mode) {
   // What a dead process held is free for whoever asks, also before any keeper has noticed.
   const AgentSlot owner = lock_word::owner(seat.object->word.load(std::memory_order_relaxed));
   if (is_dying(region, owner)) static_cast<void>(reap_dead_processes(region));
-  LockStay stay(region, seat.object_index, *seat.object);
+  LockStay stay(region, seat);
+  if (!stay.entered() || !stay.has(seat)) return Outcome::Corrupt;
   TicketRecord& ticket = *seat.ticket;
   for (;;) {
     const uint32_t word = stay.load();
@@ -317,7 +320,8 @@ Outcome acquire_sync(Region& region, Seat& seat, const SyncWait& wait) {
 }
 
 Status release(Region& region, Seat& seat, Release how) {
-  LockStay stay(region, seat.object_index, *seat.object);
+  LockStay stay(region, seat);
+  if (!stay.entered()) return Status::Corrupt;
   const uint32_t word = stay.load();
   if (lock_word::owner(word) != seat.agent) return Status::NotOwner;
   if (how == Release::Untold) {
@@ -356,40 +360,48 @@ Status release(Region& region, Seat& seat, Release how) {
   return Status::Ok;
 }
 
-int64_t pass_on(Region& region, ObjectIndex index, ObjectRecord& object) {
-  LockStay stay(region, index, object);
+int64_t pass_on(Region& region, const Seat& at) {
+  LockStay stay(region, at);
+  if (!stay.entered()) return kLapseNs;
   int64_t next_ns = kNeverLapses;
   return stay.pass_on(&next_ns) ? kLapseNs : next_ns;
 }
 
-void withdraw(Region& region, const Dead& dead) {
+bool withdraw(Region& region, const Dead& dead) {
   Seat seat = dead.seat;
-  LockStay stay(region, seat.object_index, *seat.object);
-  if (!is_due(region, dead) || !WaitQueue::is_queued(*seat.ticket)) return;
+  LockStay stay(region, seat);
+  if (!stay.entered()) return false;
+  if (!is_due(region, dead) || !WaitQueue::is_queued(*seat.ticket)) return true;
   stay.leave_queue(seat);
   // The reaper may be stopped before reap(): no release may trust in the wake that was the dead one's, and nobody
   // may be kept from a lock that was offered to it.
   stay.restore_flags();
+  return true;
 }
 
-void reap(Region& region, const Dead& dead) {
+bool reap(Region& region, const Dead& dead) {
   Seat seat = dead.seat;
-  LockStay stay(region, seat.object_index, *seat.object);
-  if (!is_due(region, dead)) return;
+  LockStay stay(region, seat);
+  if (!stay.entered()) return false;
+  if (!is_due(region, dead)) return true;
   stay.leave_queue(seat);
   HOLDFAST_POINT("reap.retracted");
   abandon(stay, seat.agent);
   stay.retire(seat);
   stay.look_after_woken();
+  return true;
 }
 
-void retire(Region& region, Seat& seat) {
-  LockStay stay(region, seat.object_index, *seat.object);
+Status retire(Region& region, Seat& seat) {
+  LockStay stay(region, seat);
+  if (!stay.entered()) return Status::Corrupt;
   stay.retire(seat);
+  return Status::Ok;
 }
 
 Status unlink(Region& region, Seat& seat, AgentSlot* holder) {
-  LockStay stay(region, seat.object_index, *seat.object);
+  LockStay stay(region, seat);
+  if (!stay.entered()) return Status::Corrupt;
   const uint32_t seen =
       stay.update([](uint32_t w) { return lock_word::owner(w) != 0 ? w : lock_word::kUnlinked; });
   if (lock_word::owner(seen) != 0) {
@@ -404,8 +416,10 @@ Status unlink(Region& region, Seat& seat, AgentSlot* holder) {
 
 Holder holder(Region& region, Seat& seat) {
   ObjectRecord& object = *seat.object;
-  const LockStay stay(region, seat.object_index, object);
-  const AgentSlot owner = lock_word::owner(stay.load());
+  const LockStay stay(region, seat);
+  const AgentSlot owner = lock_word::owner(object.word.load(std::memory_order_acquire));
+  // What is known without the guard, where that is not to be had.
+  if (!stay.entered()) return {owner, object.held_since_ns.load(std::memory_order_relaxed)};
   if (owner == 0) return {};
   // relaxed: written by an owner that takes no guard; the value is only compared.
   const double token = std::atomic_ref<double>(object.token).load(std::memory_order_relaxed);

@@ -44,15 +44,15 @@ Status release(Region& region, Seat& seat, Release how);
 
 // Where somebody was told to come and did not in time, tells the next one. Returns how long until that has to be
 // looked at again; kNeverLapses: nobody is to come.
-int64_t pass_on(Region& region, ObjectIndex index, ObjectRecord& object);
+int64_t pass_on(Region& region, const Seat& at);
 
 // The two steps after a death, of which reap() does the first one too: its ticket leaves the queue, and nobody is
 // told; what it held is given back, the next one is told, its ticket is retired. Idempotent.
-void withdraw(Region& region, const Dead& dead);
-void reap(Region& region, const Dead& dead);
+bool withdraw(Region& region, const Dead& dead);
+bool reap(Region& region, const Dead& dead);
 
 // Before the seat is closed: its ticket is no longer one of the object's. It must not wait.
-void retire(Region& region, Seat& seat);
+Status retire(Region& region, Seat& seat);
 
 // Ends the object: needs it free. Waiters get Unlinked. InUse: `holder` has it.
 Status unlink(Region& region, Seat& seat, AgentSlot* holder);

@@ -32,11 +32,15 @@ int32_t NotifyStay::notify(uint32_t role, uint32_t count) {
       return true;
     };
   };
-  // next_to_tell() leaves out those who are about to be reaped as long as nobody is before them.
-  if (TicketRecord* first = count > 0 ? next_to_tell() : nullptr) {
-    queue.walk_from(first, tell_those(TicketState::Waiting));
+  for (const bool again : {false, true}) {
+    if (again && !is_damaged()) break;
+    if (again) repair();  // else those behind the damage would be left out
+    // next_to_tell() leaves out those who are about to be reaped as long as nobody is before them.
+    if (TicketRecord* first = count > told ? next_to_tell() : nullptr) {
+      queue.walk_from(first, tell_those(TicketState::Waiting));
+    }
+    if (told < count && object.passed != 0) queue.walk(tell_those(TicketState::Passed));
   }
-  if (told < count && object.passed != 0) queue.walk(tell_those(TicketState::Passed));
   return static_cast<int32_t>(told);
 }
 

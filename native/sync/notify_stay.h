@@ -16,15 +16,12 @@ namespace holdfast {
 
 class NotifyStay : public Stay {
  public:
-  NotifyStay(Region& region, ObjectIndex index, ObjectRecord& object)
-      : Stay(region, index, object) {
-    if (!needs_repair()) return;
-    rebuild();
-    if (unlinked()) end_all_waits();
-    ring_all_on_leaving();
+  NotifyStay(Region& region, const Seat& seat) : Stay(region, seat) {
+    if (needs_repair()) repair();
   }
-  NotifyStay(Region& region, const Seat& seat)
-      : NotifyStay(region, seat.object_index, *seat.object) {}
+  ~NotifyStay() {
+    if (is_damaged()) repair();
+  }
 
   // Notifies at most `count` of those who wait in this role, in their order; who is Passed does not run, and comes after
   // all others. Returns how many.
@@ -38,6 +35,11 @@ class NotifyStay : public Stay {
   bool is_notified(TicketRecord& ticket);
 
  private:
+  void repair() {
+    rebuild();
+    if (unlinked()) end_all_waits();
+    ring_all_on_leaving();
+  }
   bool has_notification(TicketRecord& ticket);
   [[nodiscard]] TicketRecord* another_for(const TicketRecord& notified, TicketState in);
 };

@@ -12,17 +12,21 @@ constexpr uint32_t kShares = ~kWriting;
 
 class RWLockStay : public Stay {
  public:
-  RWLockStay(Region& region, ObjectIndex index, ObjectRecord& object)
-      : Stay(region, index, object) {
+  RWLockStay(Region& region, const Seat& seat) : Stay(region, seat) {
     sums_ = &object.rwlock.sums;
     if (needs_repair()) repair();
   }
-  RWLockStay(Region& region, const Seat& seat)
-      : RWLockStay(region, seat.object_index, *seat.object) {}
+  ~RWLockStay() {
+    if (is_damaged()) repair();
+  }
 
   [[nodiscard]] RWLockState& state() { return object.rwlock; }
   [[nodiscard]] TicketRecord* queued_upgrade() {
-    return state().upgrade != 0 ? region_.ticket(state().upgrade - 1) : nullptr;
+    const TicketIndex upgrade = read_once(state().upgrade);
+    TicketRecord* ticket = upgrade != 0 ? queue.queued(upgrade - 1) : nullptr;
+    if (ticket == nullptr || ticket->role == kUpgrade) return ticket;
+    queue.damaged();
+    return nullptr;
   }
 
   // The agent's last share is what its upgrade gives: it is no longer there to be released.
@@ -65,7 +69,7 @@ class RWLockStay : public Stay {
     if (role == kRead) {
       ++state().readers;
     } else {
-      if (role == kUpgrade) --state().readers;
+      if (role == kUpgrade) take_off(state().readers, 1u);
       state().writer = agent;
     }
   }
@@ -150,7 +154,8 @@ void note_held(TicketRecord& home, uint32_t role) {
       ++home.held;
       break;
     case kUpgrade:
-      home.held = (home.held - 1) | kWriting;
+      if ((home.held & kShares) != 0) --home.held;
+      home.held |= kWriting;
       break;
     default:
       home.held |= kWriting;
@@ -170,6 +175,8 @@ Outcome tell(RWLockStay& stay, uint32_t role) {
 
 Outcome attempt(Region& region, const Attempt& attempt) {
   RWLockStay stay(region, *attempt.waiter);
+  if (!stay.entered() || !stay.has(*attempt.waiter) || !stay.has(*attempt.home))
+    return Outcome::Corrupt;
   TicketRecord& ticket = *attempt.waiter->ticket;
   TicketRecord& home = *attempt.home->ticket;
   if (state_of(ticket) == TicketState::Gone || stay.unlinked()) {
@@ -218,6 +225,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
 
 Status release(Region& region, Seat& home, uint32_t role, Release how) {
   RWLockStay stay(region, home);
+  if (!stay.entered() || !stay.has(home)) return Status::Corrupt;
   uint32_t& held = home.ticket->held;
   if (role == kWrite) {
     if ((held & kWriting) == 0) return Status::NotOwner;
@@ -232,7 +240,7 @@ Status release(Region& region, Seat& home, uint32_t role, Release how) {
     }
     --held;
     HOLDFAST_POINT("rwlock.returned");
-    --stay.state().readers;
+    stay.take_off(stay.state().readers, 1u);
   }
   stay.tell_next();
   return Status::Ok;
@@ -240,6 +248,7 @@ Status release(Region& region, Seat& home, uint32_t role, Release how) {
 
 Status downgrade(Region& region, Seat& home, Release how) {
   RWLockStay stay(region, home);
+  if (!stay.entered() || !stay.has(home)) return Status::Corrupt;
   uint32_t& held = home.ticket->held;
   if ((held & kWriting) == 0) return Status::NotOwner;
   if (how == Release::Untold) stay.state().abandoned = 1;
@@ -254,27 +263,32 @@ Status downgrade(Region& region, Seat& home, Release how) {
 
 int32_t ask(Region& region, Seat& home, Question question) {
   RWLockStay stay(region, home);
-  if (question == Question::Value) return static_cast<int32_t>(stay.state().readers);
+  if (!stay.entered()) return static_cast<int32_t>(Status::Corrupt);
+  if (question == Question::Value) return answer(stay.state().readers);
   if (question == Question::State) return stay.state().writer != 0 ? 1 : 0;
-  return static_cast<int32_t>(stay.queue.length());
+  return answer(stay.queue.length());
 }
 
-int64_t pass_on(Region& region, ObjectIndex index, ObjectRecord& object) {
-  RWLockStay stay(region, index, object);
+int64_t pass_on(Region& region, const Seat& at) {
+  RWLockStay stay(region, at);
+  if (!stay.entered()) return kLapseNs;
   int64_t next_ns = kNeverLapses;
   return stay.pass_on(&next_ns) ? kLapseNs : next_ns;
 }
 
-void withdraw(Region& region, const Dead& dead) {
+bool withdraw(Region& region, const Dead& dead) {
   Seat seat = dead.seat;
   RWLockStay stay(region, seat);
+  if (!stay.entered()) return false;
   if (is_due(region, dead)) stay.leave_queue(seat);
+  return true;
 }
 
-void reap(Region& region, const Dead& dead) {
+bool reap(Region& region, const Dead& dead) {
   Seat seat = dead.seat;
   RWLockStay stay(region, seat);
-  if (!is_due(region, dead)) return;
+  if (!stay.entered()) return false;
+  if (!is_due(region, dead)) return true;
   stay.leave_queue(seat);
   const uint32_t held = seat.ticket->held;
   // First the mark, then the hold: who dies in between marks it again.
@@ -283,14 +297,16 @@ void reap(Region& region, const Dead& dead) {
   seat.ticket->held = 0;
   HOLDFAST_POINT("rwlock.reaped");
   if ((held & kWriting) != 0) stay.state().writer = 0;
-  stay.state().readers -= held & kShares;
+  stay.take_off(stay.state().readers, held & kShares);
   stay.retire(seat);
   stay.tell_next();
   stay.look_after_woken();
+  return true;
 }
 
 Status unlink(Region& region, Seat& home) {
   RWLockStay stay(region, home);
+  if (!stay.entered()) return Status::Corrupt;
   if (stay.state().writer != 0 || stay.state().readers != 0) return Status::InUse;
   stay.unlink();
   return Status::Ok;

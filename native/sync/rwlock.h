@@ -34,9 +34,9 @@ Status release(Region& region, Seat& home, uint32_t role, Release how = Release:
 Status downgrade(Region& region, Seat& home, Release how = Release::Plain);
 int32_t ask(Region& region, Seat& home, Question question);
 // As lock::pass_on, withdraw and reap (sync/lock.h).
-int64_t pass_on(Region& region, ObjectIndex index, ObjectRecord& object);
-void withdraw(Region& region, const Dead& dead);
-void reap(Region& region, const Dead& dead);
+int64_t pass_on(Region& region, const Seat& at);
+bool withdraw(Region& region, const Dead& dead);
+bool reap(Region& region, const Dead& dead);
 Status unlink(Region& region, Seat& home);
 
 }  // namespace holdfast::rwlock

@@ -9,16 +9,18 @@ namespace {
 
 class SemaphoreStay : public Stay {
  public:
-  SemaphoreStay(Region& region, ObjectIndex index, ObjectRecord& object)
-      : Stay(region, index, object) {
-    sums_ = &object.semaphore.sums;
-    if (needs_repair()) repair();
-  }
   SemaphoreStay(Region& region, const Seat& seat)
-      : SemaphoreStay(region, seat.object_index, *seat.object) {}
+      : Stay(region, seat), permits_(seat.parameters.first), owned_(seat.parameters.second != 0) {
+    sums_ = &object.semaphore.sums;
+    if (needs_repair() || has_too_many()) repair();
+  }
+  ~SemaphoreStay() {
+    if (is_damaged() || has_too_many()) repair();
+  }
 
   [[nodiscard]] SemaphoreState& state() { return object.semaphore; }
-  [[nodiscard]] bool owned() const { return object.parameters.second != 0; }
+  [[nodiscard]] uint32_t permits() const { return permits_; }
+  [[nodiscard]] bool owned() const { return owned_; }
 
   // A newcomer stands behind all.
   [[nodiscard]] bool newcomer_may_take(uint32_t units) {
@@ -71,9 +73,15 @@ class SemaphoreStay : public Stay {
   }
 
  private:
+  // More permits than there are, but for damage.
+  [[nodiscard]] bool has_too_many() {
+    return is_inside() && state().free > (owned() ? permits() : kMaxPermits);
+  }
+
   void repair() {
     rebuild();
     if (owned()) count_anew();
+    if (has_too_many()) state().free = kMaxPermits;
     if (unlinked()) end_all_waits();
     tell_next();
     ring_all_on_leaving();
@@ -82,15 +90,19 @@ class SemaphoreStay : public Stay {
   void count_anew() {
     uint64_t out = 0;
     for_each_ticket([&](const TicketRecord& ticket) { out += ticket.held; });
-    const uint32_t permits = object.parameters.first;
-    state().free = out < permits ? permits - static_cast<uint32_t>(out) : 0;
+    state().free = out < permits() ? permits() - static_cast<uint32_t>(out) : 0;
   }
+
+  const uint32_t permits_;
+  const bool owned_;
 };
 
 }  // namespace
 
 Outcome attempt(Region& region, const Attempt& attempt) {
   SemaphoreStay stay(region, *attempt.waiter);
+  if (!stay.entered() || !stay.has(*attempt.waiter) || !stay.has(*attempt.home))
+    return Outcome::Corrupt;
   TicketRecord& ticket = *attempt.waiter->ticket;
   if (state_of(ticket) == TicketState::Gone || stay.unlinked()) {
     stay.leave_queue(*attempt.waiter);
@@ -108,7 +120,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
     // Held first: who dies in between is inside, and the repair counts anew.
     if (stay.owned()) attempt.home->ticket->held += ticket.units;
     HOLDFAST_POINT("semaphore.taking");
-    stay.state().free -= ticket.units;
+    stay.take_off(stay.state().free, ticket.units);
     HOLDFAST_POINT("semaphore.taken");
     stay.leave_queue(*attempt.waiter);
     if (comes_back) stay.tell_next();  // its agent's other waits may be next
@@ -132,6 +144,7 @@ Outcome attempt(Region& region, const Attempt& attempt) {
 
 Status release(Region& region, Seat& home, uint32_t units) {
   SemaphoreStay stay(region, home);
+  if (!stay.entered() || !stay.has(home)) return Status::Corrupt;
   if (stay.owned()) {
     if (home.ticket->held < units) return Status::NotOwner;
     home.ticket->held -= units;
@@ -146,25 +159,30 @@ Status release(Region& region, Seat& home, uint32_t units) {
 
 int32_t ask(Region& region, Seat& home, Question question) {
   SemaphoreStay stay(region, home);
-  return static_cast<int32_t>(question == Question::Value ? stay.to_be_had() : stay.queue.length());
+  if (!stay.entered()) return static_cast<int32_t>(Status::Corrupt);
+  return answer(question == Question::Value ? stay.to_be_had() : stay.queue.length());
 }
 
-int64_t pass_on(Region& region, ObjectIndex index, ObjectRecord& object) {
-  SemaphoreStay stay(region, index, object);
+int64_t pass_on(Region& region, const Seat& at) {
+  SemaphoreStay stay(region, at);
+  if (!stay.entered()) return kLapseNs;
   int64_t next_ns = kNeverLapses;
   return stay.pass_on(&next_ns) ? kLapseNs : next_ns;
 }
 
-void withdraw(Region& region, const Dead& dead) {
+bool withdraw(Region& region, const Dead& dead) {
   Seat seat = dead.seat;
   SemaphoreStay stay(region, seat);
+  if (!stay.entered()) return false;
   if (is_due(region, dead)) stay.leave_queue(seat);
+  return true;
 }
 
-void reap(Region& region, const Dead& dead) {
+bool reap(Region& region, const Dead& dead) {
   Seat seat = dead.seat;
   SemaphoreStay stay(region, seat);
-  if (!is_due(region, dead)) return;
+  if (!stay.entered()) return false;
+  if (!is_due(region, dead)) return true;
   stay.leave_queue(seat);
   if (stay.owned()) {
     const uint32_t held = seat.ticket->held;
@@ -176,11 +194,13 @@ void reap(Region& region, const Dead& dead) {
   stay.retire(seat);
   stay.tell_next();
   stay.look_after_woken();
+  return true;
 }
 
 Status unlink(Region& region, Seat& home) {
   SemaphoreStay stay(region, home);
-  if (stay.owned() && stay.state().free < stay.object.parameters.first) return Status::InUse;
+  if (!stay.entered()) return Status::Corrupt;
+  if (stay.owned() && stay.state().free < stay.permits()) return Status::InUse;
   stay.unlink();
   return Status::Ok;
 }

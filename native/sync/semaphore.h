@@ -24,9 +24,9 @@ Outcome attempt(Region& region, const Attempt& attempt);
 Status release(Region& region, Seat& home, uint32_t units);
 int32_t ask(Region& region, Seat& home, Question question);
 // As lock::pass_on, withdraw and reap (sync/lock.h).
-int64_t pass_on(Region& region, ObjectIndex index, ObjectRecord& object);
-void withdraw(Region& region, const Dead& dead);
-void reap(Region& region, const Dead& dead);
+int64_t pass_on(Region& region, const Seat& at);
+bool withdraw(Region& region, const Dead& dead);
+bool reap(Region& region, const Dead& dead);
 Status unlink(Region& region, Seat& home);
 
 }  // namespace holdfast::semaphore

@@ -18,7 +18,7 @@ bool holds(std::byte* element, uint64_t expected) {
 
 // Pending: the element holds what the waiter has seen.
 Outcome compare(const Attempt& attempt) {
-  const Parameters& parameters = attempt.waiter->object->parameters;
+  const Parameters& parameters = attempt.waiter->parameters;
   const uint32_t bytes = element_bytes(parameters.first);
   const Element& element = attempt.element;
   const uint64_t offset = uint64_t{attempt.role} * bytes;
@@ -36,6 +36,7 @@ Outcome compare(const Attempt& attempt) {
 
 Outcome attempt(Region& region, const Attempt& attempt) {
   NotifyStay stay(region, *attempt.waiter);
+  if (!stay.entered() || !stay.has(*attempt.waiter)) return Outcome::Corrupt;
   TicketRecord& ticket = *attempt.waiter->ticket;
   const TicketState state = state_of(ticket);
   if (stay.is_notified(ticket)) {
@@ -66,28 +67,33 @@ Outcome attempt(Region& region, const Attempt& attempt) {
 
 int32_t notify(Region& region, Seat& home, uint32_t index, uint32_t count) {
   NotifyStay stay(region, home);
+  if (!stay.entered()) return static_cast<int32_t>(Status::Corrupt);
   if (stay.unlinked()) return static_cast<int32_t>(Status::Unlinked);
   return stay.notify(index, count);
 }
 
-int64_t pass_on(Region& region, ObjectIndex index, ObjectRecord& object) {
-  NotifyStay stay(region, index, object);
+int64_t pass_on(Region& region, const Seat& at) {
+  NotifyStay stay(region, at);
+  if (!stay.entered()) return kLapseNs;
   int64_t next_ns = kNeverLapses;
   stay.pass_on(&next_ns);
   return next_ns;
 }
 
-void withdraw(Region& region, const Dead& dead) {
+bool withdraw(Region& region, const Dead& dead) {
   Seat seat = dead.seat;
   NotifyStay stay(region, seat);
+  if (!stay.entered()) return false;
   // What it was notified of goes on, in reap().
   if (is_due(region, dead) && state_of(*seat.ticket) != TicketState::Woken) stay.leave_queue(seat);
+  return true;
 }
 
-void reap(Region& region, const Dead& dead) {
+bool reap(Region& region, const Dead& dead) {
   Seat seat = dead.seat;
   NotifyStay stay(region, seat);
-  if (!is_due(region, dead)) return;
+  if (!stay.entered()) return false;
+  if (!is_due(region, dead)) return true;
   const bool unused = state_of(*seat.ticket) == TicketState::Woken;
   // First the next one, then its own: who dies in between wakes one too many, which waiters must bear anyway.
   if (unused) stay.hand_on(*seat.ticket);
@@ -95,10 +101,12 @@ void reap(Region& region, const Dead& dead) {
   stay.leave_queue(seat);
   stay.retire(seat);
   stay.look_after_woken();
+  return true;
 }
 
 Status unlink(Region& region, Seat& home) {
   NotifyStay stay(region, home);
+  if (!stay.entered()) return Status::Corrupt;
   stay.unlink();
   return Status::Ok;
 }

@@ -20,9 +20,9 @@ Outcome attempt(Region& region, const Attempt& attempt);
 // Wakes at most `count` of those who wait for the element, first come, first served. Returns how many.
 int32_t notify(Region& region, Seat& home, uint32_t index, uint32_t count);
 // As lock::pass_on, withdraw and reap (sync/lock.h).
-int64_t pass_on(Region& region, ObjectIndex index, ObjectRecord& object);
-void withdraw(Region& region, const Dead& dead);
-void reap(Region& region, const Dead& dead);
+int64_t pass_on(Region& region, const Seat& at);
+bool withdraw(Region& region, const Dead& dead);
+bool reap(Region& region, const Dead& dead);
 Status unlink(Region& region, Seat& home);
 
 }  // namespace holdfast::shared_memory

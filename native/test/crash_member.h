@@ -238,9 +238,9 @@ class Member {
           mark().told.fetch_add(1);
           return true;
         case Outcome::Unlinked: {
-          lock::retire(region(), seat_);
+          static_cast<void>(lock::retire(region(), seat_));
           Registry registry(region());
-          registry.close(agent_, seat_.ticket_index);
+          static_cast<void>(registry.close(agent_, seat_.ticket_index));
           if (!open(registry)) ::_exit(1);
           continue;
         }
@@ -288,9 +288,9 @@ class Member {
     const uint32_t way = random_.below(3);
     if (way == 0) reap_agent(region(), agent_);
     if (way == 1) {
-      lock::retire(region(), seat_);
+      static_cast<void>(lock::retire(region(), seat_));
       Registry registry(region());
-      registry.close(agent_, seat_.ticket_index);
+      static_cast<void>(registry.close(agent_, seat_.ticket_index));
       registry.free_agent(agent_);
     }
     doing_ = "left";
@@ -384,7 +384,7 @@ class Member {
     if (status == Status::InUse) return;
     if (!CHECK_EQ(status, Status::Ok)) return;
     Registry registry(region());
-    registry.unlink(seat_.object_index);
+    static_cast<void>(registry.unlink(seat_.object_index));
   }
 
   // I4, I5, I7, I8 of sync/lock_word.h hold at any moment, whoever died.

@@ -89,8 +89,8 @@ void come_and_go(Member& member, unsigned number, Names& names, Random& random) 
     if (uses.size() == 4 || (!uses.empty() && random.one_in(3))) {
       Use gone = uses[random.below(static_cast<uint32_t>(uses.size()))];
       std::erase_if(uses, [&](const Use& use) { return use.seat.ticket == gone.seat.ticket; });
-      lock::retire(member.region(), gone.seat);
-      Registry(member.region()).close(gone.seat.agent, gone.seat.ticket_index);
+      static_cast<void>(lock::retire(member.region(), gone.seat));
+      static_cast<void>(Registry(member.region()).close(gone.seat.agent, gone.seat.ticket_index));
       if (gone.seat.agent != member.agent()) reap_agent(member.region(), gone.seat.agent);
       continue;
     }
@@ -138,8 +138,8 @@ void verify_names(const Round& round, Names& names) {
              made ? Status::Ok : Status::NotFound);
     if (!made) continue;
     if (names.object[name].load() != 0) CHECK_EQ(names.object[name].load(), seat.object_index + 1);
-    lock::retire(region, seat);
-    Registry(region).close(member.agent(), seat.ticket_index);
+    static_cast<void>(lock::retire(region, seat));
+    static_cast<void>(Registry(region).close(member.agent(), seat.ticket_index));
   }
 }
 

@@ -251,7 +251,7 @@ TEST(removed_data__is_freed_when_the_guard_is_left) {
         data_file_name(other.region(), seat.object_index, seat.object->generation);
     CHECK(is_there(file));
     arm_fault("data.freeing", FaultAction::Stop);
-    Registry(other.region()).unlink(seat.object_index);
+    static_cast<void>(Registry(other.region()).unlink(seat.object_index));
     CHECK(!is_there(file));
   });
   REQUIRE(remover.stopped());
@@ -301,7 +301,7 @@ TEST(data__named_and_its_maker_dies__the_next_one_removes_it) {
     CHECK(data_files(name_space).empty());
     CHECK_EQ(open_array(member.region(), seat.agent, "array", 4096, &seat), Status::Ok);
     CHECK_EQ(data_files(name_space).size(), 1u);
-    Registry(member.region()).unlink(seat.object_index);
+    CHECK_EQ(Registry(member.region()).unlink(seat.object_index), Status::Ok);
   }));
   CHECK(data_files(name_space).empty());
 }
@@ -320,7 +320,7 @@ TEST(data__removed_and_its_remover_dies__the_object_is_over) {
       if (by_closing) {
         fixture::close_seat(other.region(), seat);
       } else {
-        Registry(other.region()).unlink(seat.object_index);
+        static_cast<void>(Registry(other.region()).unlink(seat.object_index));
       }
     });
     CHECK(remover.wait().killed());
@@ -335,7 +335,7 @@ TEST(data__removed_and_its_remover_dies__the_object_is_over) {
                Status::NotFound);
       CHECK_EQ(open_array(region, agent, "array", 4096, &seat), Status::Ok);
       CHECK_EQ(data_files(name_space).size(), 1u);
-      Registry(region).unlink(seat.object_index);
+      CHECK_EQ(Registry(region).unlink(seat.object_index), Status::Ok);
     }));
   }
 }

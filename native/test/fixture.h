@@ -162,8 +162,8 @@ inline holdfast::Seat seat_at(Region& region, holdfast::AgentSlot agent, std::st
 }
 
 inline void close_seat(Region& region, holdfast::Seat& seat) {
-  holdfast::lock::retire(region, seat);
-  holdfast::Registry(region).close(seat.agent, seat.ticket_index);
+  CHECK_EQ(holdfast::lock::retire(region, seat), Status::Ok);
+  CHECK_EQ(holdfast::Registry(region).close(seat.agent, seat.ticket_index), Status::Ok);
 }
 
 // As if a process had died inside of this guard. For it to be a dead one, its record was never

@@ -1349,11 +1349,11 @@ TEST(withdraw_and_reap__not_due__change_nothing) {
   lock::reap(region(), dead);
   s.check_invariants();
   IS(s, "1 W: 2w 3w");
-  dead.seat.agent = s.agent(2);
-  s.ticket(2).object.store(s.seat(2).object_index | kRetired);
+  dead.seat = s.seat(1);
+  s.ticket(1).object.store(s.seat(1).object_index | kRetired);
   lock::withdraw(region(), dead);
   lock::reap(region(), dead);
-  s.ticket(2).object.store(s.seat(2).object_index);
+  s.ticket(1).object.store(s.seat(1).object_index);
   s.check_invariants();
   IS(s, "1 W: 2w 3w");
 }

@@ -197,8 +197,8 @@ struct Waiters {
   }
   void close(Actor& actor) {
     const auto close_seat = [&](Seat& seat) {
-      retire_seat(actor.region(), seat);
-      Registry(actor.region()).close(seat.agent, seat.ticket_index);
+      static_cast<void>(retire_seat(actor.region(), seat));
+      static_cast<void>(Registry(actor.region()).close(seat.agent, seat.ticket_index));
     };
     for (Party& party : parties) {
       close_seat(party.waiter);

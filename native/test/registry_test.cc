@@ -43,7 +43,7 @@ struct One {
   void unlink(Seat& seat) {
     AgentSlot holder = 0;
     CHECK_EQ(lock::unlink(region, seat, &holder), Status::Ok);
-    Registry(region).unlink(seat.object_index);
+    static_cast<void>(Registry(region).unlink(seat.object_index));
   }
 };
 
@@ -285,11 +285,11 @@ TEST(close__twice_or_of_another_agent__changes_nothing) {
   Seat kept = one.seat("x", kAnonymous);
   Seat closed = one.seat("x");
   close_seat(one.region, closed);
-  Registry(one.region).close(one.agent, closed.ticket_index);
+  static_cast<void>(Registry(one.region).close(one.agent, closed.ticket_index));
   CHECK_EQ(kept.object->tickets, 1u);
-  Registry(one.region).close(one.agent + 1, kept.ticket_index);
-  Registry(one.region).close(one.agent, kNone);
-  Registry(one.region).close(one.agent, 1'000'000);
+  static_cast<void>(Registry(one.region).close(one.agent + 1, kept.ticket_index));
+  static_cast<void>(Registry(one.region).close(one.agent, kNone));
+  static_cast<void>(Registry(one.region).close(one.agent, 1'000'000));
   CHECK_EQ(kept.object->tickets, 1u);
   CHECK_EQ(one.state(kept), ObjectState::Live);
 }
@@ -341,9 +341,9 @@ TEST(unlink__twice_or_out_of_range__changes_nothing) {
   Seat seat = one.seat("x");
   one.unlink(seat);
   const Seat fresh = one.seat("x");
-  Registry(one.region).unlink(seat.object_index);
-  Registry(one.region).unlink(kNone);
-  Registry(one.region).unlink(100'000);
+  static_cast<void>(Registry(one.region).unlink(seat.object_index));
+  static_cast<void>(Registry(one.region).unlink(kNone));
+  static_cast<void>(Registry(one.region).unlink(100'000));
   CHECK_EQ(one.seat("x", kExisting).object_index, fresh.object_index);
   CHECK_EQ(one.state(fresh), ObjectState::Live);
 }
@@ -463,12 +463,12 @@ TEST(rebuild__names_counts_and_lost_objects) {
 TEST(rebuild__a_retired_ticket_counts_until_it_is_closed) {
   One one;
   Seat seat = one.seat("x", kAnonymous);
-  lock::retire(one.region, seat);
+  static_cast<void>(lock::retire(one.region, seat));
   fixture::leave_dead_inside(one.region, one.region.header().registry);
   CHECK_EQ(one.open("missing", kExisting), Status::NotFound);
   CHECK_EQ(seat.object->tickets, 1u);
   CHECK_EQ(one.state(seat), ObjectState::Live);
-  Registry(one.region).close(one.agent, seat.ticket_index);
+  static_cast<void>(Registry(one.region).close(one.agent, seat.ticket_index));
   CHECK_EQ(one.state(seat), ObjectState::Free);
 }
 

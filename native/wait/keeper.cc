@@ -32,8 +32,8 @@ bool AsyncWait::was_told() const {
 
 bool AsyncWait::worth_a_look() const {
   if (was_told()) return true;
-  const ObjectRecord& object = *seat->object;
-  return is_lock(object.kind) && lock_word::owner(object.word.load(std::memory_order_acquire)) == 0;
+  return is_lock(seat->kind) &&
+         lock_word::owner(seat->object->word.load(std::memory_order_acquire)) == 0;
 }
 
 Status Keeper::start(const std::string& name_space, mode_t mode, std::string* detail) {
@@ -96,10 +96,12 @@ void Keeper::run() {
     claimed_.notify_all();
   }
   if (claim != Status::Ok) return;
+  const Guard::ShortPatience comes_again;
   const FutexWord& doorbell = region_.self_record().doorbell;
   int64_t looked_ns = monotonic_ns();
   for (;;) {
     const uint32_t rung = doorbell.load(std::memory_order_acquire);  // SYNC POINT: doorbell
+    Guard::answer(region_);
     // Who was taken for dead may have been passed over.
     bool look = region_.mend_own_life();
     dying_ns_ = !reap_dead_processes(region_, Deadline::never()) ? 0
@@ -122,11 +124,34 @@ void Keeper::run() {
     int64_t sleep_ns = dying_ns_ > 0            ? dying_ns_
                        : anybody_waits && looks ? kLookForItselfNs
                                                 : kNever;
+    if (reap_those_left() && sleep_ns == kNever) sleep_ns = kLookForItselfNs;
     if (lapse_ns != kNeverLapses && (sleep_ns == kNever || lapse_ns < sleep_ns)) {
       sleep_ns = lapse_ns;
     }
     sleep(rung, sleep_ns);
   }
+}
+
+void Keeper::reap_later(AgentSlot agent) {
+  {
+    const std::lock_guard lock(mutex_);
+    left_.push_back(agent);
+  }
+  ring_doorbell(region_.self_record());
+}
+
+// Returns whether there are any.
+bool Keeper::reap_those_left() {
+  std::vector<AgentSlot> left;
+  {
+    const std::lock_guard lock(mutex_);
+    if (left_.empty()) return false;
+    left.swap(left_);
+  }
+  std::erase_if(left, [this](AgentSlot agent) { return reap_agent(region_, agent); });
+  const std::lock_guard lock(mutex_);
+  left_.insert(left_.end(), left.begin(), left.end());
+  return !left_.empty();
 }
 
 // What was told since it last looked.

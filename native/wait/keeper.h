@@ -89,6 +89,9 @@ class Keeper {
   // Has the loop look at this wait at its next turn, told or not.
   void send(AsyncWait& wait);
 
+  // A thread of this process has ended, and a guard was not to be had: the keeper goes on.
+  void reap_later(AgentSlot agent);
+
   // True where the kernel has futex_waitv; else deaths are found by looking.
   [[nodiscard]] bool watches_lives() const {
     return watches_lives_.load(std::memory_order_relaxed);  // for information
@@ -101,6 +104,7 @@ class Keeper {
  private:
   void run();
   void note_told();
+  bool reap_those_left();
   void look_at_all(bool for_itself);
   bool deliver();
   void unlist(LoopAgent& loop, AsyncWait& wait);
@@ -116,6 +120,7 @@ class Keeper {
   LoopAgent* loops_ = nullptr;       // mutex_
   std::vector<AsyncWait*> waits_;    // mutex_; by ticket
   uint64_t began_ = 0;               // mutex_
+  std::vector<AgentSlot> left_;      // mutex_; of reap_later()
   uint32_t told_seen_ = 0;           // the keeper's own: what it has read of told_count
   std::atomic<bool> watches_lives_{true};
   LapseWatch lapse_watch_;

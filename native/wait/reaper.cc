@@ -79,27 +79,41 @@ bool for_each_ticket(Region& region, Visit visit) {
 // An agent holds and waits only where it has a seat, and every seat has a ticket.
 Seat seat_of(Region& region, TicketIndex index, TicketRecord& ticket, AgentSlot agent) {
   const ObjectIndex object = ticket.object.load(std::memory_order_relaxed) & ~kRetired;
-  return {agent, object, index, region.object(object), &ticket};
+  Seat seat;
+  seat.agent = agent;
+  seat.object_index = object;
+  seat.ticket_index = index;
+  seat.object = region.object(object);
+  seat.ticket = &ticket;
+  if (seat.object == nullptr) return seat;
+  // Whether it still is of this kind the stay sees.
+  seat.kind = read_once(seat.object->kind);
+  seat.parameters = {read_once(seat.object->parameters.first),
+                     read_once(seat.object->parameters.second)};
+  return seat;
 }
 
 // One dead process.
 class Reaping {
  public:
-  Reaping(Region& region, ProcessId dead, Deadline until)
-      : region_(region), dead_(dead), progress_(*region.process(dead.index), until) {}
+  Reaping(Region& region, ProcessRecord& process, ProcessId dead, Deadline until)
+      : region_(region), dead_(dead), progress_(process, until) {}
 
-  // False: the time is up. What is done is done.
+  // False: the time is up, or a guard is not to be had. What is done is done.
   bool run() {
-    const bool done = pass([this](const Seat& seat) {
-                        if (seat.object != nullptr) withdraw_seat(region_, {seat, dead_});
-                        HOLDFAST_POINT("reap.withdrawn");
-                      }) &&
-                      pass([this](const Seat& seat) {
-                        if (seat.object != nullptr) reap_seat(region_, {seat, dead_});
-                        HOLDFAST_POINT("reap.given-back");
-                        Registry(region_).close_dead(dead_, seat.agent, seat.ticket_index);
-                        HOLDFAST_POINT("reap.ticket-freed");
-                      });
+    const bool done =
+        pass([this](const Seat& seat) {
+          const bool out = seat.object == nullptr || withdraw_seat(region_, {seat, dead_});
+          HOLDFAST_POINT("reap.withdrawn");
+          return out;
+        }) &&
+        pass([this](const Seat& seat) {
+          if (seat.object != nullptr && !reap_seat(region_, {seat, dead_})) return false;
+          HOLDFAST_POINT("reap.given-back");
+          const Status closed = Registry(region_).close_dead(dead_, seat.agent, seat.ticket_index);
+          HOLDFAST_POINT("reap.ticket-freed");
+          return closed != Status::Corrupt;
+        });
     if (!done) {
       progress_.leave_off();
       return false;
@@ -108,12 +122,13 @@ class Reaping {
     ring_all_told(region_);
     ring_watchers(region_, dead_.index);
     HOLDFAST_POINT("reap.rung");
-    Registry(region_).free_dead(dead_);
+    const Status freed = Registry(region_).free_dead(dead_);
     HOLDFAST_POINT("reap.freed");
-    return true;
+    return freed != Status::Corrupt;
   }
 
  private:
+  // `step` says whether it is done.
   template <typename Step>
   bool pass(Step step) {
     uint32_t until_look = kTicketsPerLook;
@@ -122,7 +137,7 @@ class Reaping {
       if (mine) {
         const Seat seat = seat_of(region_, index, ticket, agent);
         HOLDFAST_POINT("reap.found");
-        step(seat);
+        if (!step(seat)) return false;
       }
       // A step may take a while: it has a guard to wait for.
       if (!mine && --until_look > 0) return true;
@@ -145,8 +160,7 @@ class Reaping {
 };
 
 // False: look again.
-bool reap_process(Region& region, ProcessIndex index, Deadline until) {
-  ProcessRecord& process = *region.process(index);
+bool reap_process(Region& region, ProcessRecord& process, ProcessIndex index, Deadline until) {
   // First the generation: what is seen of the record after it is this process' or a later one's.
   const ProcessId dead{index, process.generation.load(std::memory_order_acquire)};
   const ProcessState state = process.state.load(std::memory_order_acquire);
@@ -159,9 +173,10 @@ bool reap_process(Region& region, ProcessIndex index, Deadline until) {
   }
   if (another_gets_on(process)) return false;
   HOLDFAST_POINT("reap.ended");
-  if (!Registry(region).bury(dead)) return true;  // others have reaped it since
+  const Status buried = Registry(region).bury(dead);
+  if (buried != Status::Ok) return buried == Status::NotFound;  // others have reaped it since
   HOLDFAST_POINT("reap.begun");
-  return Reaping(region, dead, until).run();
+  return Reaping(region, process, dead, until).run();
 }
 
 }  // namespace
@@ -185,11 +200,12 @@ bool is_due(Region& region, const Dead& dead) {
 
 bool reap_dead_processes(Region& region, Deadline until) {
   bool all_done = true;
+  const Guard::ShortPatience comes_again;
   const uint32_t count = region.process_limit();
   for (ProcessIndex index = 0; index < count; ++index) {
     ProcessRecord* process = region.process(index);
     if (process == nullptr || region.is_self(index) || !is_marked_dead(region, *process)) continue;
-    if (!reap_process(region, index, until)) all_done = false;
+    if (!reap_process(region, *process, index, until)) all_done = false;
     if (until.passed()) {
       ring_doorbell(region.self_record());
       return true;
@@ -212,22 +228,23 @@ bool is_dying(Region& region, AgentSlot agent) {
   return process != nullptr && process != &region.self_record() && is_marked_dead(region, *process);
 }
 
-void reap_agent(Region& region, AgentSlot slot) {
+bool reap_agent(Region& region, AgentSlot slot) {
+  const Guard::ShortPatience comes_again;
   const auto pass = [&](auto step) {
-    for_each_ticket(region, [&](TicketIndex index, TicketRecord& ticket, AgentSlot agent) {
-      if (agent == slot) step(seat_of(region, index, ticket, agent));
-      return true;
+    return for_each_ticket(region, [&](TicketIndex index, TicketRecord& ticket, AgentSlot agent) {
+      return agent != slot || step(seat_of(region, index, ticket, agent));
     });
   };
-  pass([&](const Seat& seat) {
-    if (seat.object != nullptr) withdraw_seat(region, {seat, {}});
-  });
-  pass([&](const Seat& seat) {
-    if (seat.object != nullptr) reap_seat(region, {seat, {}});
-    Registry(region).close(slot, seat.ticket_index);
-    HOLDFAST_POINT("reap.ticket-freed");
-  });
-  Registry(region).free_agent(slot);
+  return pass([&](const Seat& seat) {
+           return seat.object == nullptr || withdraw_seat(region, {seat, {}});
+         }) &&
+         pass([&](const Seat& seat) {
+           if (seat.object != nullptr && !reap_seat(region, {seat, {}})) return false;
+           const Status closed = Registry(region).close(slot, seat.ticket_index);
+           HOLDFAST_POINT("reap.ticket-freed");
+           return closed == Status::Ok;
+         }) &&
+         Registry(region).free_agent(slot);
 }
 
 }  // namespace holdfast

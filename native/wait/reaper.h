@@ -51,7 +51,8 @@ void settle_deaths(Region& region);
 // Whether the agent's process is dead or dying.
 [[nodiscard]] bool is_dying(Region& region, AgentSlot agent);
 
-// Reaps one agent, at its thread's orderly end. What it still held is abandoned.
-void reap_agent(Region& region, AgentSlot agent);
+// Reaps one agent, at its thread's orderly end. What it still held is abandoned. False: a guard is not to be had; what is
+// left is to be done by another call.
+bool reap_agent(Region& region, AgentSlot agent);
 
 }  // namespace holdfast

@@ -14,15 +14,24 @@ constexpr size_t kAgentsAtOnce = 8;
 
 void Stay::count(const TicketRecord& ticket, TicketState state, int32_t change) {
   const bool woken = state == TicketState::Woken;
+  const auto add = [&](auto& count, uint32_t units) {
+    if (change > 0) {
+      count += units;
+    } else {
+      take_off(count, units);
+    }
+  };
   if (woken) {
+    uint32_t count = this->woken();
+    add(count, 1);
     // relaxed: changed under the guard only; peeked at to see whether a look is worth while
-    object.woken.store(this->woken() + static_cast<uint32_t>(change), std::memory_order_relaxed);
+    object.woken.store(count, std::memory_order_relaxed);
   }
-  if (state == TicketState::Passed) object.passed += static_cast<uint32_t>(change);
+  if (state == TicketState::Passed) add(object.passed, 1);
   if (sums_ == nullptr) return;
-  const auto units = static_cast<uint64_t>(int64_t{change} * ticket.units);
-  if (woken) sums_->woken += units;
-  if (woken || state == TicketState::Waiting) sums_->to_come += units;
+  const uint32_t units = ticket.units;
+  if (woken) add(sums_->woken, units);
+  if (woken || state == TicketState::Waiting) add(sums_->to_come, units);
 }
 
 void Stay::mark(TicketRecord& ticket, TicketState state) {
@@ -72,16 +81,17 @@ void Stay::wake(TicketRecord& ticket, int64_t now_ns) {
 }
 
 TicketRecord* Stay::next_to_tell() {
-  for (;;) {
-    TicketRecord* next = region_.ticket(object.first_waiting);
+  for (uint32_t left = Region::count(region_.header().tickets); left > 0; --left) {
+    TicketRecord* next = queue.queued(read_once(object.first_waiting));
     if (next == nullptr) return nullptr;
-    if (state_of(*next) != TicketState::Waiting) {  // scribbled
-      rebuild();
-      continue;
+    if (state_of(*next) != TicketState::Waiting) {
+      queue.damaged();
+      return nullptr;
     }
     if (!is_dying(region_, next->agent.load(std::memory_order_relaxed))) return next;
     mark(*next, TicketState::Passed);
   }
+  return nullptr;
 }
 
 bool Stay::lapse(int64_t now_ns, int64_t* next_ns, int64_t at_least_ns) {
@@ -106,7 +116,7 @@ bool Stay::lapse(int64_t now_ns, int64_t* next_ns, int64_t at_least_ns) {
     HOLDFAST_POINT("pass.marked");
     any = true;
     const AgentSlot agent = ticket.agent.load(std::memory_order_relaxed);
-    if (is_lock(object.kind) || agents == kAgentsAtOnce ||
+    if (is_lock(kind_) || agents == kAgentsAtOnce ||
         std::find(passed, passed + agents, agent) != passed + agents) {
       return true;
     }

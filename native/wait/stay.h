@@ -1,8 +1,16 @@
 // One stay inside an object's guard: its queue, and the wakes that fall due, which are rung on leaving.
+//
+// A kind's stay derives from it, and has a repair(), which makes all that is index anew from the tickets. It is called
+//   - by the constructor, where needs_repair(): somebody died in here, or the queue's ends and counts cannot be so;
+//   - by the destructor, where is_damaged(): the verb has met what cannot be, and has ended early.
+//
+// Whoever makes a stay asks entered() first. No: the guard is not to be had, or the record is of another kind by now;
+// nothing may be touched, and what somebody dead left in there is for the next one.
 #pragma once
 
 #include <limits>
 
+#include "posix/fault.h"
 #include "region/guard.h"
 #include "region/registry.h"
 #include "sync/lock_word.h"
@@ -37,13 +45,17 @@ inline constexpr int64_t kNeverLapses = std::numeric_limits<int64_t>::max();
 
 class Stay {
  public:
-  Stay(Region& region, ObjectIndex index, ObjectRecord& object)
-      : queue(region, object, index),
-        object(object),
+  Stay(Region& region, const Seat& seat)
+      : queue(region, *seat.object, seat.object_index),
+        object(*seat.object),
         region_(region),
-        index_(index),
-        guard_(region, object.guard) {}
+        index_(seat.object_index),
+        kind_(seat.kind),
+        guard_(region, object.guard, index_ + 1) {
+    if (guard_.entered() && read_once(object.kind) != kind_) guard_.leave_as_found();
+  }
   ~Stay() {
+    HOLDFAST_CHECK(asked_);
     guard_.leave();
     ring_.now();
     if (ring_all_) ring_all_told(region_);
@@ -52,8 +64,24 @@ class Stay {
   Stay(const Stay&) = delete;
   Stay& operator=(const Stay&) = delete;
 
-  // Somebody died in here: whoever enters first must make the state whole.
-  [[nodiscard]] bool needs_repair() const { return guard_.needs_repair(); }
+  [[nodiscard]] bool entered() const {
+    asked_ = true;
+    return guard_.entered();
+  }
+  // Whether the seat's ticket is still its own: else somebody has scribbled.
+  [[nodiscard]] bool has(const Seat& seat) const {
+    return seat.ticket->agent.load(std::memory_order_acquire) == seat.agent &&
+           seat.ticket->object.load(std::memory_order_relaxed) == index_;
+  }
+
+  // Somebody died in here, or scribbled: whoever enters first must make the state whole.
+  [[nodiscard]] bool needs_repair() const {
+    if (!is_inside()) return false;
+    return guard_.needs_repair() || !queue.ends_are_whole() ||
+           (sums_ != nullptr && queue.empty() && (sums_->woken != 0 || sums_->to_come != 0));
+  }
+  // Something in here cannot be.
+  [[nodiscard]] bool is_damaged() const { return is_inside() && queue.is_damaged(); }
 
   // Changes the state of a ticket that is in the queue, or is about to leave it.
   void mark(TicketRecord& ticket, TicketState state);
@@ -96,6 +124,13 @@ class Stay {
   // The object was unlinked: everybody out.
   void end_all_waits();
 
+  // Some of what is counted: never below nothing.
+  template <typename Count, typename Units>
+  void take_off(Count& count, Units units) {
+    if (units > count) queue.damaged();
+    count = units > count ? 0 : static_cast<Count>(count - units);
+  }
+
   // Calls `visit(ticket)` for every ticket of the object, waiting or not. For repairs: looks at all tickets of
   // the region.
   template <typename Visit>
@@ -114,6 +149,7 @@ class Stay {
   ObjectRecord& object;
 
  protected:
+  [[nodiscard]] bool is_inside() const { return guard_.entered(); }
   // What else an agent waits for here that does not run.
   void pass_siblings(AgentSlot agent) {
     mark_all(agent, TicketState::Waiting, TicketState::Passed);
@@ -123,6 +159,7 @@ class Stay {
 
   Region& region_;
   ObjectIndex index_;
+  Kind kind_;
   UnitSums* sums_ = nullptr;  // of the kinds that have them
 
  private:
@@ -133,7 +170,8 @@ class Stay {
   Guard guard_;
   Ring ring_;
   bool ring_all_ = false;
-  bool told_ = false;  // somebody in the queue is to come
+  bool told_ = false;           // somebody in the queue is to come
+  mutable bool asked_ = false;  // entered() was
 };
 
 }  // namespace holdfast

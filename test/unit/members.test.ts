@@ -57,7 +57,8 @@ const GUARD = '[ASYNC_DISPOSE] [DISPOSE]';
 it('exported classes have the members that are written here, and no internal ones', () => {
   expect(publicClasses('index.d.ts')).toEqual({
     AllGuard: `${GUARD} guards release released`,
-    Barrier: 'SharedObject: abort broken constructor nWaiting parties reset unlink wait waitSync',
+    Barrier:
+      'SharedObject: abort broken constructor nWaiting parties reset toJSON unlink wait waitSync',
     BrokenBarrierError: 'HoldfastError: constructor',
     ClosedError: 'HoldfastError: constructor',
     Condition:

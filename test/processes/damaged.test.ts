@@ -1,0 +1,69 @@
+import { SharedArray } from 'holdfast';
+import { expect, it } from 'vitest';
+import { processAgent } from '../support/agent.js';
+import { extraNamespace, ownNamespace, uniqueName } from '../support/namespace.js';
+import { untilStopped } from '../support/proc.js';
+import { putInside, setParameters } from '../support/region.js';
+
+const namespace = ownNamespace('damaged');
+
+/** One that is stopped, and the guard says that it is inside; one that comes upon that. */
+async function stoppedInside(kind: 'Lock' | 'RLock' | 'Semaphore', args: readonly unknown[]) {
+  const space = extraNamespace();
+  const lock = uniqueName();
+  const env = { HOLDFAST_NAMESPACE: space, HOLDFAST_GUARD_PATIENCE_MS: '200' };
+  const stopped = await processAgent({ env });
+  await stopped.call('tryAcquire', { lock: uniqueName() }); // joins as the first
+  const user = await processAgent({ env });
+  const other = await processAgent({ env });
+  const { guard } = await user.call('acquireSync', { lock, kind, args });
+  stopped.child.kill('SIGSTOP');
+  await untilStopped(stopped.pid);
+  const waits = await other.begin('acquire', { lock, kind, args });
+  const put = () => putInside(space, lock, stopped.pid, 0);
+  put();
+  return { lock, stopped, user, guard, waits, put };
+}
+
+it.each([
+  ['Lock', []],
+  ['RLock', []],
+  ['Semaphore', [1, { owned: true }]],
+] as const)(
+  'a release of %s that cannot get in says who is inside, and can be called again',
+  async (kind, args) => {
+    const { stopped, user, guard, waits } = await stoppedInside(kind, args);
+    const failed = user.call('releaseGuard', { guard });
+    await expect(failed).rejects.toMatchObject({ code: 'ERR_HOLDFAST_REGION_CORRUPT' });
+    await expect(failed).rejects.toThrow(`process ${stopped.pid} has been inside`);
+    expect(await user.call('isReleased', { guard })).toBe(false);
+    stopped.child.kill('SIGCONT');
+    for (let released = false; !released; ) {
+      released = await user.call('releaseGuard', { guard }).then(
+        () => true,
+        () => false,
+      );
+    }
+    expect(await user.call('isReleased', { guard })).toBe(true);
+    expect(await waits.answer).toHaveProperty('guard');
+  },
+);
+
+it('a guard that names one that lives and is not inside is had all the same', async () => {
+  const { stopped, user, guard, waits, put } = await stoppedInside('Lock', []);
+  stopped.child.kill('SIGCONT');
+  put();
+  await user.call('releaseGuard', { guard });
+  expect(await waits.answer).toHaveProperty('guard');
+});
+
+it('a wait for an element trusts no length and no type that it reads in shared memory', async () => {
+  const name = uniqueName('array');
+  const length = 1024;
+  const array = new SharedArray(name, 'int32', length);
+  const INT64 = 7;
+  setParameters(namespace, name, [INT64, 1 << 20]);
+  expect(array.waitSync(length - 1, 0, { timeout: 20 })).toBe('timed-out');
+  expect(array.length).toBe(length);
+  array.close();
+});
