@@ -63,3 +63,22 @@ describe('a process with a pending wait stays until it ends', () => {
     held.release();
   });
 });
+
+describe('after waits of every kind that ended in every way', () => {
+  it('nothing is left on their signals, and the process ends by itself', async () => {
+    const child = spawnFixture('every-wait.mjs');
+    expect(await child.exited).toEqual({ code: 0, signal: null });
+    expect(child.output).toBe('');
+  });
+
+  it('the next wait keeps the process alive', async () => {
+    const lock = new Lock(uniqueName());
+    const held = lock.acquireSync();
+    const child = spawnFixture('every-wait.mjs', { args: [lock.name] });
+    await disconnected(child);
+    await Promise.race([untilIdle(child.pid), child.exited]);
+    held.release();
+    expect(await child.exited).toEqual({ code: 0, signal: null });
+    expect(child.output).toBe('acquired\n');
+  });
+});

@@ -1,4 +1,4 @@
-import { ClosedError, Lock, RLock } from 'holdfast';
+import { ClosedError, Lock, RLock, RWLock, Semaphore } from 'holdfast';
 import { describe, expect, it } from 'vitest';
 import { rejectedBy, thrownBy } from '../support/errors.js';
 import { ownNamespace, uniqueName } from '../support/namespace.js';
@@ -101,5 +101,31 @@ describe('close()', () => {
     }
     locks[0]?.close();
     new Lock(name).acquireSync({ timeout: 0 }).release();
+  });
+});
+
+describe('close() of what came free just now for a promise that waits', () => {
+  it.each([true, false])('gives a permit back (owned: %s)', async (owned) => {
+    const name = uniqueName();
+    const semaphore = new Semaphore(name, 1, { owned });
+    const held = semaphore.acquireSync();
+    const waiting = semaphore.acquire();
+    held.release();
+    semaphore.close();
+    expect(await rejectedBy(() => waiting)).toBeInstanceOf(ClosedError);
+    expect(new Semaphore(name, 1, { owned }).available).toBe(1);
+  });
+
+  it.each(['read', 'write'] as const)('leaves the %s side of an RWLock free', async (side) => {
+    const name = uniqueName();
+    const lock = new RWLock(name);
+    const held = lock.write.acquireSync();
+    const waiting = lock[side].acquire();
+    held.release();
+    lock.close();
+    expect(await rejectedBy(() => waiting as Promise<unknown>)).toBeInstanceOf(ClosedError);
+    const again = new RWLock(name).write.acquireSync({ timeout: 0 });
+    expect(again.abandoned).toBe(false);
+    again.release();
   });
 });

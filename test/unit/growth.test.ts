@@ -1,7 +1,9 @@
 import { statSync } from 'node:fs';
-import { Lock } from 'holdfast';
+import { Condition, Event, Lock, Semaphore } from 'holdfast';
 import { expect, it } from 'vitest';
+import { reasonOf } from '../support/errors.js';
 import { ownNamespace, regionFile } from '../support/namespace.js';
+import { turns } from '../support/promises.js';
 
 const namespace = ownNamespace('growth');
 
@@ -25,4 +27,36 @@ it('the file is reserved, so that no later write can fail: blocks cover its size
   new Lock('any');
   const { blocks, size } = statSync(regionFile(namespace));
   expect(blocks * 512).toBeGreaterThanOrEqual(size);
+});
+
+/** Of each kind: how to begin a wait, which an abort ends. */
+const waits = {
+  Semaphore() {
+    const semaphore = new Semaphore(undefined, 0, { owned: false });
+    return (signal: AbortSignal) => semaphore.acquire({ signal });
+  },
+  Event() {
+    const event = new Event();
+    return (signal: AbortSignal) => event.wait({ signal });
+  },
+  Condition() {
+    const condition = new Condition(new Lock());
+    return (signal: AbortSignal) => condition.with(() => condition.wait({ signal }));
+  },
+};
+
+// More at once than stay open for the next waits, and more in all than the tables have room for at first.
+it.each(Object.entries(waits))('waits for a %s that are over take no room', async (_, make) => {
+  const wait = make();
+  const round = async () => {
+    const controller = new AbortController();
+    const all = Array.from({ length: 200 }, () => reasonOf(() => wait(controller.signal)));
+    await turns(2);
+    controller.abort();
+    await Promise.all(all);
+  };
+  await round();
+  const { size } = statSync(regionFile(namespace));
+  for (let i = 0; i < 100; i += 1) await round();
+  expect(statSync(regionFile(namespace)).size).toBe(size);
 });
