@@ -6,8 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Opened } from './agent-word.js';
 import { checkBoolean, checkName, checkOptions, quoted } from './arguments.js';
 import { COMPANION, titleOf } from './companion.js';
-import { ClosedError, HoldfastError, NotHeldError } from './errors.js';
-import type { LockGuard } from './guard.js';
+import { ClosedError, HoldfastError } from './errors.js';
 import { type LockHolder, lookAtHolder } from './holder.js';
 import { LockCore } from './lock-core.js';
 import { Kind, native, OpenFlag, Status } from './native.js';
@@ -121,19 +120,15 @@ export abstract class Exclusive<Core extends LockCore> implements Disposable {
   }
 
   /**
-   * Releases what this thread holds; its current guard is released then. Does not block.
+   * Releases what this thread took by `acquire`, `acquireSync` or `tryAcquire`; its current guard is released then.
+   * Does not block.
    *
-   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: this thread does not hold it, and nothing changes.
-   *   Unlike Python's `Lock`, only the holder can release.
+   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: this thread does not hold it, or holds it by a `with`, which
+   *   releases it itself (or by its guard); nothing changes. Unlike Python's `Lock`, only the holder can release.
    * @throws ClosedError `ERR_HOLDFAST_CLOSED`
    */
   release(): void {
-    const core = this.openCore;
-    const guard: LockGuard | null = core.guard;
-    if (guard === null) {
-      throw new NotHeldError(`cannot release ${core.title}: this thread does not hold it`);
-    }
-    guard.release();
+    this.openCore.releaseByHand();
   }
 
   /**

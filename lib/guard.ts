@@ -5,6 +5,19 @@ import { NotHeldError } from './errors.js';
 import type { LockCore } from './lock-core.js';
 
 /**
+ * By which verb a hold was taken. It says who may release it without its guard (`lock.release()` gives back
+ * only what a bare acquire took), and of an RLock who may enter again.
+ *
+ * @internal
+ */
+export const By = { Sync: 0, Promise: 1, With: 2, WithSync: 3 } as const;
+
+/** @internal */
+export function isBare(by: number): boolean {
+  return by <= By.Promise;
+}
+
+/**
  * One acquisition of a {@link Lock} or {@link RLock}. Made by their verbs only; it is worth nothing
  * in another process or thread. Use it with `using` or `await using`, or call `release()`.
  *
@@ -13,6 +26,7 @@ import type { LockCore } from './lock-core.js';
  */
 export class LockGuard implements Disposable, AsyncDisposable {
   readonly #core: LockCore;
+  #isBare: boolean;
 
   /**
    * The fencing token: grows with every acquisition of the lock, by whomever, for the life of the
@@ -30,10 +44,21 @@ export class LockGuard implements Disposable, AsyncDisposable {
   readonly abandoned: boolean;
 
   /** @internal */
-  constructor(core: LockCore, token: number, abandoned: boolean) {
+  constructor(core: LockCore, token: number, abandoned: boolean, bare: boolean) {
     this.#core = core;
+    this.#isBare = bare;
     this.token = token;
     this.abandoned = abandoned;
+  }
+
+  /** @internal Whether `release()` of the lock may release it: no `with()` does. */
+  get isBare(): boolean {
+    return this.#isBare;
+  }
+
+  /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
+  keep(): void {
+    this.#isBare = false;
   }
 
   /** @internal The lock was given up for a wait, and acquired anew by `fresh`. */

@@ -17,7 +17,7 @@
 import { AgentWord } from './agent-word.js';
 import type { AcquireOptions } from './arguments.js';
 import { ClosedError, DeadlockError, HoldfastError, NotHeldError } from './errors.js';
-import { LockGuard } from './guard.js';
+import { By, isBare, LockGuard } from './guard.js';
 import type { SeenHolder } from './holder.js';
 import { STARVING, WAITERS } from './lock-word.js';
 import { native, Outcome, Release, Status } from './native.js';
@@ -45,6 +45,10 @@ const Gate = {
   Ticket: 32,
 } as const;
 
+/** @internal */
+export const HELD_BY_WITH =
+  'it is held by a with(), which releases it at its end; to release it earlier, use its guard';
+
 export class LockCore extends AgentWord implements RegionObject, RequestOwner<LockGuard>, Passer {
   /** 0: nothing special, both fast paths are open. */
   gate = 0;
@@ -65,16 +69,16 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
   // ---- the fast paths: no closures, no options, no calls into the addon ----
 
   /** One try by one or two swaps. `null` says only that this was not the way. */
-  take(): LockGuard | null {
+  take(by: number): LockGuard | null {
     if (this.gate !== 0) return null;
     const seen = Atomics.compareExchange(this.words, 0, 0, this.agent);
     if (seen !== 0 && !this.takeBeside(seen)) return null;
-    return this.admit(false, false);
+    return this.admit(false, by);
   }
 
   /** The word names this agent now, by whatever way: counts the token up, makes the guard. */
-  admit(abandoned: boolean, _byPromise: boolean): LockGuard {
-    const guard = new LockGuard(this, this.nextToken(), abandoned);
+  admit(abandoned: boolean, by: number): LockGuard {
+    const guard = new LockGuard(this, this.nextToken(), abandoned, isBare(by));
     this.guard = guard;
     return guard;
   }
@@ -98,20 +102,20 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
   // ---- the verbs' slow paths ----
 
   /** One try by every way. Never waits. */
-  tryAcquire(warns: boolean): LockGuard | null {
-    const guard = this.take();
+  tryAcquire(warns: boolean, by: number): LockGuard | null {
+    const guard = this.take(by);
     if (guard !== null) return guard;
     this.refuseEnded();
     // Those who wait here came first. And a ticket must not be overtaken by its own agent.
     if (this.guard !== null || this.queue.head !== null) return null;
     const outcome = native.lockTry(this.handle);
     if (outcome !== Outcome.Pending) this.hasTicket = false;
-    return this.taken(outcome, warns);
+    return this.taken(outcome, warns, by);
   }
 
   /** Blocks the thread. Its waiting promises lend their ticket: they cannot run meanwhile. */
-  acquireSync(timeoutMs: number, warns: boolean): LockGuard {
-    const guard = timeoutMs > 0 ? this.take() : this.tryAcquire(warns);
+  acquireSync(timeoutMs: number, warns: boolean, by: number): LockGuard {
+    const guard = timeoutMs > 0 ? this.take(by) : this.tryAcquire(warns, by);
     if (guard !== null) return guard;
     if (timeoutMs <= 0) throw this.timedOut(timeoutMs);
     this.refuseEnded();
@@ -129,16 +133,16 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
     this.hasTicket = outcome === Outcome.TimedOut && keepTicket;
     if (outcome === Outcome.TimedOut) throw this.timedOut(timeoutMs);
     if (outcome < 0) this.deliver(outcome);
-    return this.taken(outcome, warns) as LockGuard;
+    return this.taken(outcome, warns, by) as LockGuard;
   }
 
   /** A promise of the lock. Errors, bad ones included, come as rejections. */
-  acquire(options: AcquireOptions | undefined, warns: boolean): Promise<LockGuard> {
+  acquire(options: AcquireOptions | undefined, warns: boolean, by: number): Promise<LockGuard> {
     const timeoutMs = options?.timeout ?? Number.POSITIVE_INFINITY;
     const signal = options?.signal;
     if (signal?.aborted) return Promise.reject(signal.reason);
     try {
-      const guard = timeoutMs > 0 ? this.take() : this.tryAcquire(warns);
+      const guard = timeoutMs > 0 ? this.take(by) : this.tryAcquire(warns, by);
       if (guard !== null) {
         return signal === undefined ? Promise.resolve(guard) : this.unlessAborted(guard, signal);
       }
@@ -148,7 +152,7 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
       return Promise.reject(error);
     }
     return new Promise((resolve, reject) => {
-      this.enqueue(new Request(this, { resolve, reject }, { timeoutMs, signal, warns }));
+      this.enqueue(new Request(this, { resolve, reject }, { timeoutMs, signal, warns, by }));
     });
   }
 
@@ -192,7 +196,7 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
 
   private grant(request: Request<LockGuard>, abandoned: boolean): void {
     this.remove(request);
-    let guard = this.admit(abandoned, true);
+    let guard = this.admit(abandoned, request.by);
     if (request.suspension !== null) guard = this.putBack(request.suspension, guard);
     if (abandoned && request.warns) this.warnAbandoned();
     const { signal } = request;
@@ -296,7 +300,7 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
   resume(suspension: Suspension, warns: boolean): Promise<unknown> {
     try {
       this.refuseOver(suspension);
-      const guard = this.take();
+      const guard = this.take(By.Promise);
       if (guard !== null) return Promise.resolve(this.putBack(suspension, guard));
       this.refuseEnded();
     } catch (error) {
@@ -304,7 +308,8 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
       return Promise.reject(error);
     }
     const again = new Promise<LockGuard>((resolve, reject) => {
-      const wait = { timeoutMs: Number.POSITIVE_INFINITY, signal: undefined, warns };
+      const forEver = Number.POSITIVE_INFINITY;
+      const wait = { timeoutMs: forEver, signal: undefined, warns, by: By.Promise };
       const request = new Request(this, { resolve, reject }, wait);
       request.suspension = suspension;
       suspension.request = request;
@@ -317,7 +322,7 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
   resumeSync(suspension: Suspension, warns: boolean): void {
     try {
       this.refuseOver(suspension);
-      const guard = this.acquireSync(Number.POSITIVE_INFINITY, warns);
+      const guard = this.acquireSync(Number.POSITIVE_INFINITY, warns, By.Sync);
       this.putBack(suspension, guard);
     } catch (error) {
       this.forget(suspension);
@@ -383,6 +388,18 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
 
   // ---- freeing the word ----
 
+  /** `lock.release()`: gives back what a bare acquire took, and nobody's `with()`. */
+  releaseByHand(): void {
+    const { guard } = this;
+    if (guard === null) throw this.notReleased('this thread does not hold it');
+    if (!guard.isBare) throw this.notReleased(HELD_BY_WITH);
+    guard.release();
+  }
+
+  protected notReleased(why: string): NotHeldError {
+    return new NotHeldError(`cannot release ${this.title}: ${why}`);
+  }
+
   /** A release while somebody of this thread waits, or something else is special. */
   private leaveGated(): void {
     const { head } = this.queue;
@@ -437,12 +454,12 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
   }
 
   /** The guard for an outcome of the addon's, `null` if that took nothing. */
-  private taken(outcome: number, warns: boolean): LockGuard | null {
+  private taken(outcome: number, warns: boolean, by: number): LockGuard | null {
     if (outcome < 0) throw statusError(outcome, `cannot acquire ${this.title}`);
     if (outcome !== Outcome.Taken && outcome !== Outcome.TakenAbandoned) return null;
     const abandoned = outcome === Outcome.TakenAbandoned;
     if (abandoned && warns) this.warnAbandoned();
-    return this.admit(abandoned, false);
+    return this.admit(abandoned, by);
   }
 
   // ---- the end ----

@@ -8,7 +8,7 @@ import {
   syncTimeout,
 } from './arguments.js';
 import { Exclusive, type LockOptions, type LockToken } from './exclusive.js';
-import type { LockGuard } from './guard.js';
+import { By, type LockGuard } from './guard.js';
 import { LockCore } from './lock-core.js';
 import { inForce } from './region.js';
 
@@ -58,14 +58,18 @@ export class Lock extends Exclusive<LockCore> {
    * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
    */
   acquire(options?: AcquireOptions): Promise<LockGuard> {
+    return this.#acquire(options, By.Promise);
+  }
+
+  #acquire(options: AcquireOptions | undefined, by: number): Promise<LockGuard> {
     if (options === undefined) {
-      const guard = this.core.take();
+      const guard = this.core.take(by);
       // Not an async function: one promise less, and nothing that could throw.
       if (guard !== null) return Promise.resolve(guard);
     }
     try {
       checkAcquireOptions(options, 'acquire()');
-      return this.openCore.acquire(options, this.warns);
+      return this.openCore.acquire(options, this.warns, by);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -84,12 +88,16 @@ export class Lock extends Exclusive<LockCore> {
    * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
    */
   acquireSync(options?: AcquireSyncOptions): LockGuard {
+    return this.#acquireSync(options, By.Sync);
+  }
+
+  #acquireSync(options: AcquireSyncOptions | undefined, by: number): LockGuard {
     if (options === undefined) {
-      const guard = this.core.take();
+      const guard = this.core.take(by);
       if (guard !== null) return guard;
     }
     const timeoutMs = syncTimeout(options, 'acquireSync()');
-    return this.openCore.acquireSync(timeoutMs, this.warns);
+    return this.openCore.acquireSync(timeoutMs, this.warns, by);
   }
 
   /**
@@ -100,7 +108,7 @@ export class Lock extends Exclusive<LockCore> {
    * @throws ClosedError, UnlinkedError, RegionError
    */
   tryAcquire(): LockGuard | null {
-    return this.core.take() ?? this.openCore.tryAcquire(this.warns);
+    return this.core.take(By.Sync) ?? this.openCore.tryAcquire(this.warns, By.Sync);
   }
 
   /**
@@ -113,7 +121,7 @@ export class Lock extends Exclusive<LockCore> {
    */
   async with<T>(fn: (guard: LockGuard) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
     checkFunction(fn, 'with()');
-    const guard = await this.acquire(options);
+    const guard = await this.#acquire(options, By.With);
     try {
       return await fn(guard);
     } finally {
@@ -132,7 +140,7 @@ export class Lock extends Exclusive<LockCore> {
    */
   withSync<T>(fn: (guard: LockGuard) => T, options?: AcquireSyncOptions): T {
     checkFunction(fn, 'withSync()');
-    const guard = this.acquireSync(options);
+    const guard = this.#acquireSync(options, By.WithSync);
     try {
       return settled(fn(guard));
     } finally {

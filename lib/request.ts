@@ -5,7 +5,7 @@
  * @internal
  */
 import { type Abortable, offAbort, onAbort } from './abort.js';
-import type { LockGuard } from './guard.js';
+import { By, type LockGuard } from './guard.js';
 import { native } from './native.js';
 import { waitBegins, waitEnds } from './region.js';
 
@@ -39,6 +39,8 @@ export class Request<Guard> implements Abortable {
   readonly signal: AbortSignal | undefined;
   /** Whether to emit a warning if the lock turns out to be abandoned. */
   readonly warns: boolean;
+  /** For which verb it waits. */
+  readonly by: number;
   /** A hold that was given up for a wait, and is to be taken back: nothing new is acquired. */
   suspension: Suspension | null = null;
   readonly #owner: RequestOwner<Guard>;
@@ -51,7 +53,7 @@ export class Request<Guard> implements Abortable {
       resolve: (guard: Guard | PromiseLike<Guard>) => void;
       reject: (reason: unknown) => void;
     },
-    wait: { timeoutMs: number; signal: AbortSignal | undefined; warns: boolean },
+    wait: { timeoutMs: number; signal: AbortSignal | undefined; warns: boolean; by?: number },
   ) {
     this.#owner = owner;
     this.resolve = settle.resolve;
@@ -59,6 +61,7 @@ export class Request<Guard> implements Abortable {
     this.timeoutMs = wait.timeoutMs;
     this.signal = wait.signal;
     this.warns = wait.warns;
+    this.by = wait.by ?? By.Promise;
   }
 
   /** Starts its clock and listens to its signal. */

@@ -8,18 +8,16 @@ import {
   syncTimeout,
 } from './arguments.js';
 import { Exclusive, type LockOptions, type LockToken } from './exclusive.js';
-import { LockGuard, notHeldBy } from './guard.js';
+import { By, isBare, LockGuard, notHeldBy } from './guard.js';
 import { settled } from './lock.js';
-import { LockCore } from './lock-core.js';
+import { HELD_BY_WITH, LockCore } from './lock-core.js';
 import { inForce } from './region.js';
 import type { Suspension } from './request.js';
 
-/** By which verb a hold was taken, and with that who may enter it again: see {@link RLock}. */
-const By = { Sync: 0, With: 1, Promise: 2 } as const;
-
 /** One stay in the lock, from its first level to its last. */
 class Hold {
-  by: number;
+  /** The verb of its first level: who may enter again. */
+  readonly by: number;
   levels = 1;
   token: number;
 
@@ -48,8 +46,8 @@ class LevelGuard extends LockGuard {
   inner: LevelGuard | null = null;
   #isReleased = false;
 
-  constructor(core: RLockCore, hold: Hold, abandoned: boolean) {
-    super(core, hold.token, abandoned);
+  constructor(core: RLockCore, hold: Hold, abandoned: boolean, bare: boolean) {
+    super(core, hold.token, abandoned, bare);
     this.#core = core;
     this.hold = hold;
     this.outer = core.guard;
@@ -76,21 +74,21 @@ class RLockCore extends LockCore {
   declare guard: LevelGuard | null;
   hold: Hold | null = null;
 
-  override admit(abandoned: boolean, byPromise: boolean): LockGuard {
-    const hold = new Hold(byPromise ? By.Promise : By.Sync, this.nextToken());
+  override admit(abandoned: boolean, by: number): LockGuard {
+    const hold = new Hold(by, this.nextToken());
     this.hold = hold;
     this.words[1] = 1;
-    const guard = new LevelGuard(this, hold, abandoned);
+    const guard = new LevelGuard(this, hold, abandoned, isBare(by));
     this.guard = guard;
     return guard;
   }
 
   /** One level more, if the calling code is the holder; else `null`. */
-  reenter(bySync: boolean): LevelGuard | null {
+  reenter(by: number): LevelGuard | null {
     const hold = this.hold;
-    if (hold === null || !isHolder(hold, bySync)) return null;
+    if (hold === null || !isHolder(hold, by)) return null;
     this.words[1] = ++hold.levels;
-    const guard = new LevelGuard(this, hold, false);
+    const guard = new LevelGuard(this, hold, false, isBare(by));
     this.guard = guard;
     return guard;
   }
@@ -108,6 +106,19 @@ class RLockCore extends LockCore {
     }
     this.hold = null;
     this.leave();
+  }
+
+  /** The innermost level that was taken by a bare acquire; of a hold by `with`, only from inside. */
+  override releaseByHand(): void {
+    const { hold } = this;
+    if (hold === null) throw this.notReleased('this thread does not hold it');
+    if (hold.by === By.With && !isInside(hold)) {
+      throw this.notReleased('another task holds it, by a with(): its guards release it');
+    }
+    let level = this.guard;
+    while (level !== null && !level.isBare) level = level.outer;
+    if (level === null) throw this.notReleased(HELD_BY_WITH);
+    level.release();
   }
 
   override isHeldByCaller(): boolean {
@@ -164,8 +175,12 @@ class RLockCore extends LockCore {
   }
 }
 
-function isHolder(hold: Hold, bySync: boolean): boolean {
-  return hold.by === By.Sync ? bySync : hold.by === By.With && isInside(hold);
+function isHolder(hold: Hold, by: number): boolean {
+  return isSync(hold.by) ? isSync(by) : hold.by === By.With && isInside(hold);
+}
+
+function isSync(by: number): boolean {
+  return by === By.Sync || by === By.WithSync;
 }
 
 function isInside(hold: Hold): boolean {
@@ -228,18 +243,17 @@ export class RLock extends Exclusive<RLockCore> {
    * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
    */
   acquire(options?: AcquireOptions): Promise<LockGuard> {
+    return this.#acquire(options, By.Promise);
+  }
+
+  #acquire(options: AcquireOptions | undefined, by: number): Promise<LockGuard> {
     try {
       if (options !== undefined) checkAcquireOptions(options, 'acquire()');
       const core = this.openCore;
-      if (core.hold === null) {
-        const wait = core.acquire(options, this.warns);
-        // Had it at once: admit() took it for a sync verb's.
-        if (core.hold !== null) (core.hold as Hold).by = By.Promise;
-        return wait;
-      }
+      if (core.hold === null) return core.acquire(options, this.warns, by);
       if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
-      const guard = core.reenter(false);
-      return guard === null ? core.acquire(options, this.warns) : Promise.resolve(guard);
+      const guard = core.reenter(by);
+      return guard === null ? core.acquire(options, this.warns, by) : Promise.resolve(guard);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -256,10 +270,14 @@ export class RLock extends Exclusive<RLockCore> {
    * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
    */
   acquireSync(options?: AcquireSyncOptions): LockGuard {
+    return this.#acquireSync(options, By.Sync);
+  }
+
+  #acquireSync(options: AcquireSyncOptions | undefined, by: number): LockGuard {
     const timeoutMs =
       options === undefined ? Number.POSITIVE_INFINITY : syncTimeout(options, 'acquireSync()');
     const core = this.openCore;
-    return core.reenter(true) ?? core.acquireSync(timeoutMs, this.warns);
+    return core.reenter(by) ?? core.acquireSync(timeoutMs, this.warns, by);
   }
 
   /**
@@ -270,7 +288,7 @@ export class RLock extends Exclusive<RLockCore> {
    */
   tryAcquire(): LockGuard | null {
     const core = this.openCore;
-    return core.reenter(true) ?? core.tryAcquire(this.warns);
+    return core.reenter(By.Sync) ?? core.tryAcquire(this.warns, By.Sync);
   }
 
   /**
@@ -283,11 +301,10 @@ export class RLock extends Exclusive<RLockCore> {
    */
   async with<T>(fn: (guard: LockGuard) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
     checkFunction(fn, 'with()');
-    const guard = (await this.acquire(options)) as LevelGuard;
+    const guard = (await this.#acquire(options, By.With)) as LevelGuard;
     const { hold } = guard;
     try {
       if (isInside(hold)) return await fn(guard);
-      hold.by = By.With;
       return await scopes.run({ hold, outer: scopes.getStore() }, fn, guard);
     } finally {
       guard[Symbol.dispose]();
@@ -305,7 +322,7 @@ export class RLock extends Exclusive<RLockCore> {
    */
   withSync<T>(fn: (guard: LockGuard) => T, options?: AcquireSyncOptions): T {
     checkFunction(fn, 'withSync()');
-    const guard = this.acquireSync(options);
+    const guard = this.#acquireSync(options, By.WithSync);
     try {
       return settled(fn(guard));
     } finally {

@@ -15,6 +15,18 @@ import type { ObjectCore } from './waiter.js';
 const Role = { Read: 1, Write: 2, Upgrade: 3 } as const;
 
 /**
+ * How a side is taken.
+ *
+ * @internal
+ */
+export interface Taking {
+  /** Whether to emit a warning if the lock turns out to be abandoned. */
+  readonly warns: boolean;
+  /** By a bare acquire, and not by a `with()`. */
+  readonly isBare: boolean;
+}
+
+/**
  * What this thread holds of one RWLock, whichever instance it came by.
  *
  * @internal
@@ -95,16 +107,33 @@ export class ReadGuard implements Disposable, AsyncDisposable {
    */
   readonly abandoned: boolean;
   readonly #holds: Holds;
-  readonly #warns: boolean;
+  readonly #taking: Taking;
+  #isBare: boolean;
   /** Ends the upgrade that this share waits for. */
   #upgrade: AbortController | null = null;
   #next: WriteGuard | null = null;
 
   /** @internal */
-  constructor(holds: Holds, abandoned: boolean, warns: boolean) {
+  constructor(holds: Holds, abandoned: boolean, taking: Taking) {
     this.#holds = holds;
     this.abandoned = abandoned;
-    this.#warns = warns;
+    this.#taking = taking;
+    this.#isBare = taking.isBare;
+  }
+
+  /** @internal Whether `release()` of the side may release it: no `with()` does. */
+  get isBare(): boolean {
+    return this.#isBare;
+  }
+
+  /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
+  keep(): void {
+    this.#isBare = false;
+  }
+
+  /** What it becomes is whose it is. */
+  get #asTaken(): Taking {
+    return { warns: this.#taking.warns, isBare: this.#isBare };
   }
 
   /** Whether this share is over: released, by whatever verb, or turned into the write side. */
@@ -151,7 +180,7 @@ export class ReadGuard implements Disposable, AsyncDisposable {
     if (signal !== undefined) onAbort(signal, forward);
     this.#upgrade = ending;
     try {
-      const claim = new UpgradeClaim(this.#holds, this, this.#warns);
+      const claim = new UpgradeClaim(this.#holds, this, this.#asTaken);
       return this.#became(
         await claimLater(this.#holds.core, claim, {
           timeout: options?.timeout,
@@ -179,7 +208,7 @@ export class ReadGuard implements Disposable, AsyncDisposable {
     const timeoutMs = syncTimeout(options, 'upgradeSync()');
     if (this.released) throw releasedAlready(this.#holds);
     try {
-      const claim = new UpgradeClaim(this.#holds, this, this.#warns);
+      const claim = new UpgradeClaim(this.#holds, this, this.#asTaken);
       return this.#became(claimSync(this.#holds.core, claim, timeoutMs));
     } catch (error) {
       throw this.#explained(error);
@@ -223,15 +252,27 @@ export class WriteGuard implements Disposable, AsyncDisposable {
   /** Whether a writer died while it held. One writer is told; readers are until then. */
   readonly abandoned: boolean;
   readonly #holds: Holds;
-  readonly #warns: boolean;
+  readonly #taking: Taking;
+  #isBare: boolean;
   #next: ReadGuard | null = null;
 
   /** @internal */
-  constructor(holds: Holds, abandoned: boolean, warns: boolean) {
+  constructor(holds: Holds, abandoned: boolean, taking: Taking) {
     this.#holds = holds;
     this.token = holds.core.tokens[1] as number;
     this.abandoned = abandoned;
-    this.#warns = warns;
+    this.#taking = taking;
+    this.#isBare = taking.isBare;
+  }
+
+  /** @internal Whether `release()` of the side may release it: no `with()` does. */
+  get isBare(): boolean {
+    return this.#isBare;
+  }
+
+  /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
+  keep(): void {
+    this.#isBare = false;
   }
 
   /** Whether it is over: released, by whatever verb, or turned into a share. */
@@ -276,7 +317,8 @@ export class WriteGuard implements Disposable, AsyncDisposable {
     if (this.released) throw releasedAlready(this.#holds);
     this.#holds.act(Action.Downgrade);
     this.#holds.setWriter(null);
-    const guard = new ReadGuard(this.#holds, this.abandoned, this.#warns);
+    const taking = { warns: this.#taking.warns, isBare: this.#isBare };
+    const guard = new ReadGuard(this.#holds, this.abandoned, taking);
     this.#holds.addReader(guard);
     this.#next = guard;
     return guard;
@@ -327,18 +369,18 @@ export class ReadClaim implements Claim<ReadGuard> {
   readonly units = 1;
   guard: ReadGuard | null = null;
   readonly #holds: Holds;
-  readonly #warns: boolean;
+  readonly #taking: Taking;
 
-  constructor(holds: Holds, warns: boolean) {
+  constructor(holds: Holds, taking: Taking) {
     this.#holds = holds;
-    this.#warns = warns;
+    this.#taking = taking;
   }
 
   took(outcome: number): void {
     const abandoned = outcome === Outcome.TakenAbandoned;
-    this.guard = new ReadGuard(this.#holds, abandoned, this.#warns);
+    this.guard = new ReadGuard(this.#holds, abandoned, this.#taking);
     this.#holds.addReader(this.guard);
-    this.#holds.warn(true, abandoned, this.#warns);
+    this.#holds.warn(true, abandoned, this.#taking.warns);
   }
 
   giveBack(outcome: number): void {
@@ -366,18 +408,18 @@ export class WriteClaim implements Claim<WriteGuard> {
   readonly units = 1;
   guard: WriteGuard | null = null;
   protected readonly holds: Holds;
-  readonly #warns: boolean;
+  readonly #taking: Taking;
 
-  constructor(holds: Holds, warns: boolean) {
+  constructor(holds: Holds, taking: Taking) {
     this.holds = holds;
-    this.#warns = warns;
+    this.#taking = taking;
   }
 
   took(outcome: number): void {
     const abandoned = outcome === Outcome.TakenAbandoned;
-    this.guard = new WriteGuard(this.holds, abandoned, this.#warns);
+    this.guard = new WriteGuard(this.holds, abandoned, this.#taking);
     this.holds.setWriter(this.guard);
-    this.holds.warn(false, abandoned, this.#warns);
+    this.holds.warn(false, abandoned, this.#taking.warns);
   }
 
   giveBack(outcome: number): void {
@@ -403,8 +445,8 @@ class UpgradeClaim extends WriteClaim {
   override readonly role = Role.Upgrade;
   readonly #share: ReadGuard;
 
-  constructor(holds: Holds, share: ReadGuard, warns: boolean) {
-    super(holds, warns);
+  constructor(holds: Holds, share: ReadGuard, taking: Taking) {
+    super(holds, taking);
     this.#share = share;
   }
 

@@ -19,6 +19,7 @@ import {
   holdsOf,
   ReadClaim,
   type ReadGuard,
+  type Taking,
   WriteClaim,
   type WriteGuard,
 } from './rwlock-guard.js';
@@ -62,10 +63,20 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
   }
 
   /** @internal */
-  protected abstract claim(holds: Holds, warns: boolean): Claim<Guard>;
+  protected abstract claim(holds: Holds, taking: Taking): Claim<Guard>;
 
-  #claim(): Claim<Guard> {
-    return this.claim(this.holds, this.#access.warns);
+  #claim(isBare: boolean): Claim<Guard> {
+    return this.claim(this.holds, { warns: this.#access.warns, isBare });
+  }
+
+  #acquire(options: AcquireOptions | undefined, isBare: boolean): Promise<Guard> {
+    checkAcquireOptions(options, 'acquire()');
+    return claimLater(this.core, this.#claim(isBare), options);
+  }
+
+  #acquireSync(options: AcquireSyncOptions | undefined, isBare: boolean): Guard {
+    const timeoutMs = syncTimeout(options, 'acquireSync()');
+    return claimSync(this.core, this.#claim(isBare), timeoutMs);
   }
 
   /**
@@ -78,8 +89,7 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
    * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
    */
   async acquire(options?: AcquireOptions): Promise<Guard> {
-    checkAcquireOptions(options, 'acquire()');
-    return claimLater(this.core, this.#claim(), options);
+    return this.#acquire(options, true);
   }
 
   /**
@@ -94,8 +104,7 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
    * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
    */
   acquireSync(options?: AcquireSyncOptions): Guard {
-    const timeoutMs = syncTimeout(options, 'acquireSync()');
-    return claimSync(this.core, this.#claim(), timeoutMs);
+    return this.#acquireSync(options, true);
   }
 
   /**
@@ -105,7 +114,7 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
    * @throws ClosedError, UnlinkedError, RegionError
    */
   tryAcquire(): Guard | null {
-    return claimNow(this.core, this.#claim());
+    return claimNow(this.core, this.#claim(true));
   }
 
   /**
@@ -118,7 +127,7 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
    */
   async with<T>(fn: (guard: Guard) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
     checkFunction(fn, 'with()');
-    const guard = await this.acquire(options);
+    const guard = await this.#acquire(options, false);
     try {
       return await fn(guard);
     } finally {
@@ -136,7 +145,7 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
    */
   withSync<T>(fn: (guard: Guard) => T, options?: AcquireSyncOptions): T {
     checkFunction(fn, 'withSync()');
-    const guard = this.acquireSync(options);
+    const guard = this.#acquireSync(options, false);
     try {
       return settled(fn(guard));
     } finally {
@@ -147,7 +156,7 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
   /** Whether anybody, in any process, holds this side, at this moment. */
   abstract get locked(): boolean;
 
-  /** Gives back what this thread holds of this side, without a guard at hand. Does not block. */
+  /** Gives back what this thread took of this side by a bare acquire, without its guard at hand. Does not block. */
   abstract release(): void;
 }
 
@@ -163,20 +172,25 @@ export class ReadSide extends Side<ReadGuard> {
   }
 
   /**
-   * Gives back the share that this thread got last; its guard is released then. Does not block.
+   * Gives back the share that this thread got last by `acquire`, `acquireSync` or `tryAcquire`; its guard is released
+   * then. Does not block.
    *
-   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: this thread has none, and nothing changes
+   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: this thread has none, or none but of a `with`, which releases it
+   *   itself (or by its guard); nothing changes
    * @throws ClosedError `ERR_HOLDFAST_CLOSED`
    */
   override release(): void {
-    const last = [...this.holds.readers].at(-1);
-    if (last === undefined) throw notHeld(this.core, 'has no share of it');
+    const { readers } = this.holds;
+    const last = [...readers].reverse().find((share) => share.isBare);
+    if (last === undefined) {
+      throw notHeld(this.core, readers.size === 0 ? 'has no share of it' : 'reads by a with()');
+    }
     last.release();
   }
 
   /** @internal */
-  protected override claim(holds: Holds, warns: boolean): Claim<ReadGuard> {
-    return new ReadClaim(holds, warns);
+  protected override claim(holds: Holds, taking: Taking): Claim<ReadGuard> {
+    return new ReadClaim(holds, taking);
   }
 }
 
@@ -192,25 +206,31 @@ export class WriteSide extends Side<WriteGuard> {
   }
 
   /**
-   * Gives back the write side, if this thread holds it; its guard is released then. Does not block.
+   * Gives back the write side, if this thread took it by `acquire`, `acquireSync` or `tryAcquire`; its guard is
+   * released then. Does not block.
    *
-   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: it does not, and nothing changes
+   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: it does not hold it, or by a `with`, which releases it itself (or by
+   *   its guard); nothing changes
    * @throws ClosedError `ERR_HOLDFAST_CLOSED`
    */
   override release(): void {
     const { writer } = this.holds;
     if (writer === null) throw notHeld(this.core, 'does not hold its write side');
+    if (!writer.isBare) throw notHeld(this.core, 'writes by a with()');
     writer.release();
   }
 
   /** @internal */
-  protected override claim(holds: Holds, warns: boolean): Claim<WriteGuard> {
-    return new WriteClaim(holds, warns);
+  protected override claim(holds: Holds, taking: Taking): Claim<WriteGuard> {
+    return new WriteClaim(holds, taking);
   }
 }
 
 function notHeld(core: ObjectCore, what: string): NotHeldError {
-  return new NotHeldError(`cannot release ${core.title}: this thread ${what}`);
+  const remedy = what.endsWith('with()')
+    ? ', which releases it at its end; to release it earlier, use its guard'
+    : '';
+  return new NotHeldError(`cannot release ${core.title}: this thread ${what}${remedy}`);
 }
 
 /**

@@ -44,6 +44,64 @@ export interface SemaphoreWithSyncOptions extends AcquireSyncOptions {
 const MAX_PERMITS = 2 ** 31 - 1;
 const WITH_KEYS = ['permits', 'timeout', 'signal'];
 
+/** The permits of one acquisition, owned: what its guard and its semaphore know of it. */
+class Permits {
+  readonly count: number;
+  /** Given back, by the guard or by `release(n)`. */
+  isOver = false;
+
+  constructor(count: number) {
+    this.count = count;
+  }
+}
+
+/** What this thread holds of one owned semaphore, whichever instance it came by. */
+class Holdings {
+  /** Of bare acquires, the oldest first: what `release(n)` may give back. */
+  readonly #bare = new Set<Permits>();
+  /** As many permits are in there. */
+  #inGuards = 0;
+  /** Held still, of guards that `release(n)` has ended. */
+  #rest = 0;
+
+  /** How many `release(n)` may give back. */
+  get byHand(): number {
+    return this.#inGuards + this.#rest;
+  }
+
+  add(permits: Permits): void {
+    this.#bare.add(permits);
+    this.#inGuards += permits.count;
+  }
+
+  /** They are given back by their own guard from now on, and nothing else. */
+  remove(permits: Permits): void {
+    if (this.#bare.delete(permits)) this.#inGuards -= permits.count;
+  }
+
+  /** `n` were given back by hand: the oldest guards end, as many as it takes. */
+  end(n: number): void {
+    this.#rest -= n;
+    for (const permits of this.#bare) {
+      if (this.#rest >= 0) return;
+      permits.isOver = true;
+      this.remove(permits);
+      this.#rest += permits.count;
+    }
+  }
+}
+
+const holdings = new WeakMap<ObjectCore, Holdings>();
+
+function holdingsOf(core: ObjectCore): Holdings {
+  let known = holdings.get(core);
+  if (known === undefined) {
+    known = new Holdings();
+    holdings.set(core, known);
+  }
+  return known;
+}
+
 /**
  * One acquisition from a {@link Semaphore}. Made by its verbs only. Use it with `using` or `await using`, or call
  * `release()`; one that is dropped goes on holding until its thread ends.
@@ -52,22 +110,23 @@ export class SemaphoreGuard implements Disposable, AsyncDisposable {
   /** How many permits it stands for. */
   readonly permits: number;
   readonly #core: ObjectCore;
+  readonly #own: Permits;
   readonly #isOwned: boolean;
-  #isReleased = false;
 
   /** @internal */
-  constructor(core: ObjectCore, permits: number, isOwned: boolean) {
+  constructor(core: ObjectCore, own: Permits, isOwned: boolean) {
     this.#core = core;
-    this.permits = permits;
+    this.permits = own.count;
+    this.#own = own;
     this.#isOwned = isOwned;
   }
 
   /**
-   * Whether this acquisition is over: by `release()` here, or, with owned permits, because `release(n)` of the
-   * semaphore has left this thread with fewer permits than this guard stands for.
+   * Whether this acquisition is over: by `release()` here, or, with owned permits of a bare acquire, because
+   * `release(n)` of the semaphore has ended it.
    */
   get released(): boolean {
-    return this.#isReleased || (this.#isOwned && this.#core.held < this.permits);
+    return this.#own.isOver;
   }
 
   /**
@@ -82,7 +141,13 @@ export class SemaphoreGuard implements Disposable, AsyncDisposable {
       throw new NotHeldError(`cannot release ${this.#core.title}: this guard is released already`);
     }
     giveBack(this.#core, this.permits, this.#isOwned);
-    this.#isReleased = true;
+    this.#own.isOver = true;
+    if (this.#isOwned) holdingsOf(this.#core).remove(this.#own);
+  }
+
+  /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
+  keep(): void {
+    if (this.#isOwned) holdingsOf(this.#core).remove(this.#own);
   }
 
   /** Releases, unless that is done already: for `using`. */
@@ -113,23 +178,40 @@ function giveBack(core: ObjectCore, permits: number, isOwned: boolean): void {
   if (isOwned) core.held -= permits;
 }
 
+/** For `release(n)` of more than bare acquires took. */
+function notHeld(core: ObjectCore, n: number, byHand: number): NotHeldError {
+  const doing = `cannot release ${n} of ${core.title}`;
+  if (core.held === byHand) return new NotHeldError(`${doing}: this thread holds ${byHand}`);
+  return new NotHeldError(
+    `${doing}: this thread holds ${core.held}, of which ${core.held - byHand} by a with(), which releases them ` +
+      'at its end; to release them earlier, use its guard',
+  );
+}
+
 class PermitClaim implements Claim<SemaphoreGuard> {
   readonly role = 0;
   readonly units: number;
   guard: SemaphoreGuard | null = null;
   readonly #core: ObjectCore;
   readonly #semaphore: Semaphore;
+  /** For a bare acquire, and not for a `with()`. */
+  readonly #isBare: boolean;
 
-  constructor(core: ObjectCore, semaphore: Semaphore, units: number) {
+  constructor(core: ObjectCore, semaphore: Semaphore, wanted: { units: number; isBare: boolean }) {
     this.#core = core;
     this.#semaphore = semaphore;
-    this.units = units;
+    this.units = wanted.units;
+    this.#isBare = wanted.isBare;
   }
 
   took(): void {
     const { owned } = this.#semaphore;
-    if (owned) this.#core.held += this.units;
-    this.guard = new SemaphoreGuard(this.#core, this.units, owned);
+    const own = new Permits(this.units);
+    if (owned) {
+      this.#core.held += this.units;
+      if (this.#isBare) holdingsOf(this.#core).add(own);
+    }
+    this.guard = new SemaphoreGuard(this.#core, own, owned);
   }
 
   giveBack(outcome: number): void {
@@ -223,7 +305,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
   async acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<SemaphoreGuard> {
     const { n, options } = this.#asked(first, second, 'acquire()');
     checkAcquireOptions(options, 'acquire()');
-    return claimLater(this.core, this.#claim(n), options);
+    return claimLater(this.core, this.#claim(n, true), options);
   }
 
   /**
@@ -242,7 +324,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
   acquireSync(first?: number | AcquireSyncOptions, second?: AcquireSyncOptions): SemaphoreGuard {
     const { n, options } = this.#asked(first, second, 'acquireSync()');
     const timeoutMs = syncTimeout(options, 'acquireSync()');
-    return claimSync(this.core, this.#claim(n), timeoutMs);
+    return claimSync(this.core, this.#claim(n, true), timeoutMs);
   }
 
   /**
@@ -255,7 +337,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
    */
   tryAcquire(n = 1): SemaphoreGuard | null {
     this.#checkWanted(n, 'tryAcquire()');
-    return claimNow(this.core, this.#claim(n));
+    return claimNow(this.core, this.#claim(n, true));
   }
 
   /**
@@ -273,7 +355,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
     checkFunction(fn, 'with()');
     const { n, rest } = this.#withOptions(options, 'with()');
     checkAcquireOptions(rest, 'with()');
-    const guard = await claimLater(this.core, this.#claim(n), rest);
+    const guard = await claimLater(this.core, this.#claim(n, false), rest);
     try {
       return await fn(guard);
     } finally {
@@ -293,7 +375,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
   withSync<T>(fn: (guard: SemaphoreGuard) => T, options?: SemaphoreWithSyncOptions): T {
     checkFunction(fn, 'withSync()');
     const { n, rest } = this.#withOptions(options, 'withSync()');
-    const guard = claimSync(this.core, this.#claim(n), syncTimeout(rest, 'withSync()'));
+    const guard = claimSync(this.core, this.#claim(n, false), syncTimeout(rest, 'withSync()'));
     try {
       return settled(fn(guard));
     } finally {
@@ -304,22 +386,37 @@ export class Semaphore extends SharedObject<'Semaphore'> {
   /**
    * Gives permits back without a guard at hand, and wakes who waits for them. Does not block.
    *
-   * @param n - how many. Default 1. If they are owned: of those that this thread holds
-   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: this thread holds fewer, and nothing changes
+   * If they are owned, those that `acquire`, `acquireSync` and `tryAcquire` took in this thread, the oldest first: as
+   * many of those guards end as it takes. What is left of the last one's permits is given back by the next `release`.
+   * The permits of a `with` are its own.
+   *
+   * @param n - how many. Default 1
+   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: this thread took fewer so, and nothing changes
    * @throws RangeError `ERR_HOLDFAST_INVALID_ARGUMENT`: not owned, and there would be more than 2^31-1; nothing changes
    * @throws ClosedError, UnlinkedError
    */
   release(n = 1): void {
     checkCount(n, 1, MAX_PERMITS, 'release()');
-    giveBack(this.core, n, this.owned);
+    const { core } = this;
+    if (!this.owned) {
+      giveBack(core, n, false);
+      return;
+    }
+    const own = holdingsOf(core);
+    if (own.byHand < n) {
+      core.refuseOver();
+      throw notHeld(core, n, own.byHand);
+    }
+    giveBack(core, n, true);
+    own.end(n);
   }
 
   protected override state(): string {
     return `${this.available} of ${this.permits} available`;
   }
 
-  #claim(n: number): PermitClaim {
-    return new PermitClaim(this.core, this, n);
+  #claim(units: number, isBare: boolean): PermitClaim {
+    return new PermitClaim(this.core, this, { units, isBare });
   }
 
   #asked<Options extends object>(

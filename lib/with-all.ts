@@ -38,6 +38,8 @@ export type GuardsOf<T extends readonly Lockable[]> = {
 /** What all guards have. */
 interface Guard extends Disposable {
   readonly released: boolean;
+  /** It is a `with()`'s from now on. */
+  keep(): void;
 }
 
 /** One of the objects, and where it stood among those given. */
@@ -211,6 +213,7 @@ export function withAllSync<const T extends readonly Lockable[], R>(
 ): R {
   checkFunction(fn, 'withAllSync() after its objects');
   const all = acquireAllSync(objects, options);
+  for (const guard of all.guards as unknown as readonly Guard[]) guard.keep();
   try {
     return settled(fn(all.guards));
   } finally {
