@@ -119,11 +119,7 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
     if (guard !== null) return guard;
     if (timeoutMs <= 0) throw this.timedOut(timeoutMs);
     this.refuseEnded();
-    if (this.guard !== null) {
-      throw new DeadlockError(
-        `${this.title} is held by this thread, which would block itself for ever`,
-      );
-    }
+    if (this.guard !== null) throw this.selfBlocked();
     const deadlineMs = native.now() + timeoutMs;
     const keepTicket = this.queue.head !== null;
     // Before the call: where JavaScript is torn out of it (`vm` with a time-out), nothing after it
@@ -134,6 +130,12 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
     if (outcome === Outcome.TimedOut) throw this.timedOut(timeoutMs);
     if (outcome < 0) this.deliver(outcome);
     return this.taken(outcome, warns, by) as LockGuard;
+  }
+
+  protected selfBlocked(): DeadlockError {
+    return new DeadlockError(
+      `${this.title} is held by this thread, which would block itself for ever`,
+    );
   }
 
   /** A promise of the lock. Errors, bad ones included, come as rejections. */

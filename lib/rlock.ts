@@ -1,5 +1,4 @@
 /** The recursive lock: as Lock, but its holder may enter again. */
-import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   type AcquireOptions,
   type AcquireSyncOptions,
@@ -7,35 +6,35 @@ import {
   checkFunction,
   syncTimeout,
 } from './arguments.js';
+import { DeadlockError } from './errors.js';
 import { Exclusive, type LockOptions, type LockToken } from './exclusive.js';
 import { By, isBare, LockGuard, notHeldBy } from './guard.js';
 import { settled } from './lock.js';
 import { HELD_BY_WITH, LockCore } from './lock-core.js';
 import { inForce } from './region.js';
 import type { Suspension } from './request.js';
+import { isThisRun, thisRun } from './run.js';
+import { type Held, isInside, runInside } from './scope.js';
 
 /** One stay in the lock, from its first level to its last. */
-class Hold {
+class Hold implements Held {
   /** The verb of its first level: who may enter again. */
   readonly by: number;
+  /** In which run of this thread's code a sync verb took it. */
+  readonly run: number;
   levels = 1;
   token: number;
 
   constructor(by: number, token: number) {
     this.by = by;
+    this.run = isSync(by) ? thisRun() : 0;
     this.token = token;
   }
-}
 
-/** The holds whose `with` the running code is called from: the innermost, then those around it. */
-interface Scope {
-  readonly hold: Hold;
-  readonly outer: Scope | undefined;
+  get isOver(): boolean {
+    return this.levels === 0;
+  }
 }
-
-// Only ever run(), for the extent of one call: enterWith() would leak a hold into whatever else the
-// caller does afterwards, and make strangers the same holder.
-const scopes = new AsyncLocalStorage<Scope>();
 
 /** One level of a hold. Levels end in any order, the hold with the last of them. */
 class LevelGuard extends LockGuard {
@@ -165,7 +164,15 @@ class RLockCore extends LockCore {
     if (suspension.isOver) return;
     super.forget(suspension);
     let guard: LevelGuard | null = suspension.guard as LevelGuard;
+    if (guard !== null) guard.hold.levels = 0;
     for (; guard !== null; guard = guard.outer) guard.end();
+  }
+
+  protected override selfBlocked(): DeadlockError {
+    return new DeadlockError(
+      `${this.title} is held by this thread, by another task or in an earlier run of its code, and the thread ` +
+        'would block itself for ever; who holds by with() can enter again',
+    );
   }
 
   /** Levels of whoever holds it; what a former holder left there does not count. */
@@ -176,18 +183,12 @@ class RLockCore extends LockCore {
 }
 
 function isHolder(hold: Hold, by: number): boolean {
-  return isSync(hold.by) ? isSync(by) : hold.by === By.With && isInside(hold);
+  if (isSync(hold.by)) return isSync(by) && isThisRun(hold.run);
+  return hold.by === By.With && isInside(hold);
 }
 
 function isSync(by: number): boolean {
   return by === By.Sync || by === By.WithSync;
-}
-
-function isInside(hold: Hold): boolean {
-  for (let scope = scopes.getStore(); scope !== undefined; scope = scope.outer) {
-    if (scope.hold === hold) return true;
-  }
-  return false;
 }
 
 /**
@@ -196,8 +197,10 @@ function isInside(hold: Hold): boolean {
  * Python's `RLock` belongs to a thread. Here many promises share a thread, so who is "the same
  * holder" depends on how the lock was taken:
  *
- * 1. By `acquireSync`, `withSync` or `tryAcquire`, outside of any `with` that holds it: every later
- *    *sync* verb of the same thread enters again. `acquire` and `with` wait, as any other promise.
+ * 1. By `acquireSync`, `withSync` or `tryAcquire`, outside of any `with` that holds it: every *sync*
+ *    verb that is called in the same synchronous run of code enters again: until the code that the event
+ *    loop has called returns to it, or awaits. After that, as rule 3. `acquire` and `with` wait, as
+ *    any other promise.
  * 2. By `with(fn)`: every verb, sync or async, that is called from the async context of `fn`
  *    enters again: `fn` itself, all that it awaits, and all that it starts.
  * 3. By a bare `acquire()`, outside of any `with` that holds it: the hold belongs to its guard
@@ -305,7 +308,7 @@ export class RLock extends Exclusive<RLockCore> {
     const { hold } = guard;
     try {
       if (isInside(hold)) return await fn(guard);
-      return await scopes.run({ hold, outer: scopes.getStore() }, fn, guard);
+      return await runInside(hold, fn, guard);
     } finally {
       guard[Symbol.dispose]();
     }
