@@ -56,6 +56,8 @@ export abstract class Exclusive<Core extends LockCore> implements Disposable {
   readonly name: string;
   /** @internal */
   protected readonly warns: boolean;
+  /** @internal Whether a `with()` has an async context of its own, from which deadlocks are seen. */
+  protected readonly detects: boolean;
   #core: Core;
 
   /** @internal */
@@ -76,7 +78,9 @@ export abstract class Exclusive<Core extends LockCore> implements Disposable {
     const isTransient = name === undefined || isCompanion;
     const flags = exists ? 0 : OpenFlag.Create | (isTransient ? OpenFlag.Anonymous : 0);
     this.#core = openCore(kindName, Core, this.name, flags);
-    this.warns = warns ?? inForce().warnOnAbandoned;
+    const { warnOnAbandoned, detectDeadlocks } = inForce();
+    this.warns = warns ?? warnOnAbandoned;
+    this.detects = detectDeadlocks;
     forgotten.register(this, this.#core, this);
   }
 

@@ -3,6 +3,7 @@
  */
 import { NotHeldError } from './errors.js';
 import type { LockCore } from './lock-core.js';
+import { type Held, heldAround } from './scope.js';
 
 /**
  * By which verb a hold was taken. It says who may release it without its guard (`lock.release()` gives back
@@ -10,7 +11,14 @@ import type { LockCore } from './lock-core.js';
  *
  * @internal
  */
-export const By = { Sync: 0, Promise: 1, With: 2, WithSync: 3 } as const;
+export const By = {
+  Sync: 0,
+  Promise: 1,
+  With: 2,
+  WithSync: 3,
+  /** By `with`, and the async context knows who is inside. */
+  Scoped: 4,
+} as const;
 
 /** @internal */
 export function isBare(by: number): boolean {
@@ -24,9 +32,9 @@ export function isBare(by: number): boolean {
  * A guard that is dropped without `release()` goes on holding until its thread ends: a collector
  * that released it would do so while the work under it may still run.
  */
-export class LockGuard implements Disposable, AsyncDisposable {
+export class LockGuard implements Disposable, AsyncDisposable, Held {
   readonly #core: LockCore;
-  #isBare: boolean;
+  #by: number;
 
   /**
    * The fencing token: grows with every acquisition of the lock, by whomever, for the life of the
@@ -44,21 +52,41 @@ export class LockGuard implements Disposable, AsyncDisposable {
   readonly abandoned: boolean;
 
   /** @internal */
-  constructor(core: LockCore, token: number, abandoned: boolean, bare: boolean) {
+  constructor(core: LockCore, token: number, abandoned: boolean, by: number) {
     this.#core = core;
-    this.#isBare = bare;
+    this.#by = by;
     this.token = token;
     this.abandoned = abandoned;
   }
 
   /** @internal Whether `release()` of the lock may release it: no `with()` does. */
   get isBare(): boolean {
-    return this.#isBare;
+    return isBare(this.#by);
   }
 
   /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
   keep(): void {
-    this.#isBare = false;
+    this.#by = By.WithSync;
+  }
+
+  /** @internal Its `with` runs in an async context of its own. */
+  beScoped(): void {
+    this.#by = By.Scoped;
+  }
+
+  /** @internal */
+  get isScoped(): boolean {
+    return this.#by === By.Scoped;
+  }
+
+  /** @internal Whether it is by this guard that the thread holds `core` now. */
+  holds(core: LockCore): boolean {
+    return this.#core === core && core.guard === this;
+  }
+
+  /** @internal */
+  get isOver(): boolean {
+    return this.released;
   }
 
   /** @internal The lock was given up for a wait, and acquired anew by `fresh`. */
@@ -115,6 +143,16 @@ export class LockGuard implements Disposable, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this[Symbol.dispose]();
   }
+}
+
+/**
+ * Whether the running code is inside of a `with()` that holds `core`.
+ *
+ * @internal
+ */
+export function isHeldAround(core: LockCore): boolean {
+  for (const held of heldAround()) if (held instanceof LockGuard && held.holds(core)) return true;
+  return false;
 }
 
 /** @internal */

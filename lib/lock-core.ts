@@ -17,7 +17,7 @@
 import { AgentWord } from './agent-word.js';
 import type { AcquireOptions } from './arguments.js';
 import { ClosedError, DeadlockError, HoldfastError, NotHeldError } from './errors.js';
-import { By, isBare, LockGuard } from './guard.js';
+import { By, isHeldAround, LockGuard } from './guard.js';
 import type { SeenHolder } from './holder.js';
 import { STARVING, WAITERS } from './lock-word.js';
 import { native, Outcome, Release, Status } from './native.js';
@@ -25,6 +25,7 @@ import { type RegionObject, unregister } from './region.js';
 import { Fifo, Request, type RequestOwner, type Suspension } from './request.js';
 import { statusError } from './status.js';
 import { afterTurn, isTurnUsedUp, type Passer } from './turn.js';
+import { type Watched, warnOfDeadlock, watch } from './watch.js';
 
 /** How long a thread may keep for itself a lock that other threads wait for. */
 const TENURE_MS = 1;
@@ -49,7 +50,10 @@ const Gate = {
 export const HELD_BY_WITH =
   'it is held by a with(), which releases it at its end; to release it earlier, use its guard';
 
-export class LockCore extends AgentWord implements RegionObject, RequestOwner<LockGuard>, Passer {
+export class LockCore
+  extends AgentWord
+  implements RegionObject, RequestOwner<LockGuard>, Passer, Watched
+{
   /** 0: nothing special, both fast paths are open. */
   gate = 0;
   /** The current guard, while this thread holds. */
@@ -63,6 +67,11 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
   seenHolder: SeenHolder | null = null;
   /** Holds that wait for a condition, by what {@link holdOf} says of their guards. */
   #suspended: Map<object, Suspension> | null = null;
+  /** Whether {@link look} is called once a second. */
+  isWatched = false;
+  /** What the last look saw: who holds, and who has waited longest. */
+  #seen: { guard: LockGuard; head: Request<LockGuard> } | null = null;
+  #isWarned = false;
   /** Called once, when the last instance is closed. */
   onEnd: (() => void) | null = null;
 
@@ -78,8 +87,9 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
 
   /** The word names this agent now, by whatever way: counts the token up, makes the guard. */
   admit(abandoned: boolean, by: number): LockGuard {
-    const guard = new LockGuard(this, this.nextToken(), abandoned, isBare(by));
+    const guard = new LockGuard(this, this.nextToken(), abandoned, by);
     this.guard = guard;
+    if (!this.isWatched) this.beWatched();
     return guard;
   }
 
@@ -150,6 +160,7 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
       }
       if (timeoutMs <= 0) throw this.timedOut(timeoutMs);
       this.refuseEnded();
+      if (timeoutMs === Number.POSITIVE_INFINITY) this.refuseOwnWait();
     } catch (error) {
       return Promise.reject(error);
     }
@@ -161,8 +172,46 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
   private enqueue(request: Request<LockGuard>): void {
     this.queue.push(request);
     this.gate |= Gate.Queue;
+    if (this.guard !== null && !this.isWatched) this.beWatched();
     // Only for itself: those before it have a ticket, or await a turn of the loop on purpose.
     if (this.queue.head === request) this.pump();
+  }
+
+  /** Throws where the wait would be for a `with()` that the caller is inside of, which waits for the caller. */
+  private refuseOwnWait(): void {
+    if (this.guard === null || !isHeldAround(this)) return;
+    throw new DeadlockError(
+      `${this.title} is held by a with() that this is called from, and would wait for that to end, for ever; ` +
+        'what shall go on after it is to be started outside of it',
+    );
+  }
+
+  // ---- whoever holds and does not release ----
+
+  protected beWatched(): void {
+    this.isWatched = true;
+    watch(this);
+  }
+
+  look(): boolean {
+    const { guard } = this;
+    const { head } = this.queue;
+    this.isWatched = guard !== null && head !== null && !this.#isWarned;
+    if (guard === null || head === null || this.#isWarned) {
+      this.#seen = null;
+      return false;
+    }
+    if (this.#seen?.guard === guard && this.#seen.head === head && !this.isScoped) {
+      this.#isWarned = true;
+      warnOfDeadlock(this.title);
+    }
+    this.#seen = { guard, head };
+    return true;
+  }
+
+  /** Whether it is known who is inside: then nobody waits for what it holds itself. */
+  protected get isScoped(): boolean {
+    return this.guard?.isScoped ?? false;
   }
 
   // ---- the requests of this thread ----
@@ -273,9 +322,9 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
 
   // ---- holds given up for a wait (conditions) ----
 
-  /** Whether the calling code may be the holder: of a promise's hold nobody can tell more. */
+  /** Whether the calling code may be the holder. Of a hold without an async context nobody can tell more. */
   isHeldByCaller(): boolean {
-    return this.guard !== null;
+    return this.guard !== null && (!this.isScoped || isHeldAround(this));
   }
 
   /** Gives up the hold for a while, with all its levels, and lets the next one have the lock. */

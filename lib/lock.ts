@@ -11,6 +11,7 @@ import { Exclusive, type LockOptions, type LockToken } from './exclusive.js';
 import { By, type LockGuard } from './guard.js';
 import { LockCore } from './lock-core.js';
 import { inForce } from './region.js';
+import { runInside } from './scope.js';
 
 /**
  * A lock that processes and worker threads of one machine share by its name, and that a death
@@ -117,13 +118,18 @@ export class Lock extends Exclusive<LockCore> {
    *
    * @param fn - gets the guard; it may release it early
    * @returns what `fn` returns
+   * @throws DeadlockError `ERR_HOLDFAST_DEADLOCK`: called, without a time-out, from inside of a `with` that holds this
+   *   lock; on Node.js 24 and later, or where `configure({ detectDeadlocks: true })` asks for it. Elsewhere it waits for
+   *   ever, with a process warning (`HOLDFAST_DEADLOCK`) after a second or two
    * @throws what `fn` throws, or what {@link acquire} throws; all as rejections
    */
   async with<T>(fn: (guard: LockGuard) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
     checkFunction(fn, 'with()');
     const guard = await this.#acquire(options, By.With);
     try {
-      return await fn(guard);
+      if (!this.detects) return await fn(guard);
+      guard.beScoped();
+      return await runInside(guard, fn, guard);
     } finally {
       guard[Symbol.dispose]();
     }

@@ -8,7 +8,7 @@ import {
 } from './arguments.js';
 import { DeadlockError } from './errors.js';
 import { Exclusive, type LockOptions, type LockToken } from './exclusive.js';
-import { By, isBare, LockGuard, notHeldBy } from './guard.js';
+import { By, LockGuard, notHeldBy } from './guard.js';
 import { settled } from './lock.js';
 import { HELD_BY_WITH, LockCore } from './lock-core.js';
 import { inForce } from './region.js';
@@ -45,8 +45,8 @@ class LevelGuard extends LockGuard {
   inner: LevelGuard | null = null;
   #isReleased = false;
 
-  constructor(core: RLockCore, hold: Hold, abandoned: boolean, bare: boolean) {
-    super(core, hold.token, abandoned, bare);
+  constructor(core: RLockCore, hold: Hold, abandoned: boolean, by: number) {
+    super(core, hold.token, abandoned, by);
     this.#core = core;
     this.hold = hold;
     this.outer = core.guard;
@@ -77,8 +77,9 @@ class RLockCore extends LockCore {
     const hold = new Hold(by, this.nextToken());
     this.hold = hold;
     this.words[1] = 1;
-    const guard = new LevelGuard(this, hold, abandoned, isBare(by));
+    const guard = new LevelGuard(this, hold, abandoned, by);
     this.guard = guard;
+    if (!this.isWatched) this.beWatched();
     return guard;
   }
 
@@ -87,7 +88,7 @@ class RLockCore extends LockCore {
     const hold = this.hold;
     if (hold === null || !isHolder(hold, by)) return null;
     this.words[1] = ++hold.levels;
-    const guard = new LevelGuard(this, hold, false, isBare(by));
+    const guard = new LevelGuard(this, hold, false, by);
     this.guard = guard;
     return guard;
   }
@@ -120,9 +121,13 @@ class RLockCore extends LockCore {
     level.release();
   }
 
+  protected override get isScoped(): boolean {
+    return this.hold?.by === By.With;
+  }
+
   override isHeldByCaller(): boolean {
     const { hold } = this;
-    return hold !== null && (hold.by !== By.With || isInside(hold));
+    return hold !== null && (!this.isScoped || isInside(hold));
   }
 
   protected override holdOf(guard: LevelGuard): object {

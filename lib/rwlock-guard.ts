@@ -9,13 +9,14 @@ import {
 import { type Claim, claimLater, claimSync } from './claim.js';
 import { DeadlockError, NotHeldError } from './errors.js';
 import { Action, native, Outcome } from './native.js';
+import { type Held, heldAround } from './scope.js';
 import type { ObjectCore } from './waiter.js';
 
 /** What is wanted or given back, as the addon has it. */
 const Role = { Read: 1, Write: 2, Upgrade: 3 } as const;
 
 /**
- * How a side is taken.
+ * How a side is taken, once for each acquisition: its guard has it, and what that becomes.
  *
  * @internal
  */
@@ -23,7 +24,9 @@ export interface Taking {
   /** Whether to emit a warning if the lock turns out to be abandoned. */
   readonly warns: boolean;
   /** By a bare acquire, and not by a `with()`. */
-  readonly isBare: boolean;
+  isBare: boolean;
+  /** By a `with()` that runs in an async context of its own. */
+  isScoped: boolean;
 }
 
 /**
@@ -62,6 +65,20 @@ export class Holds {
     this.core.held = this.readers.size + (this.writer === null ? 0 : 1);
   }
 
+  get isAllScoped(): boolean {
+    for (const share of this.readers) if (!share.isScoped) return false;
+    return this.writer?.isScoped ?? true;
+  }
+
+  /** Whether a `with()` that the caller is inside of holds either side, by another guard than `except`. */
+  isHeldAround(except?: ReadGuard): boolean {
+    for (const held of heldAround()) {
+      const isSide = held instanceof ReadGuard || held instanceof WriteGuard;
+      if (isSide && held !== except && !held.isOver && held.isOf(this.core)) return true;
+    }
+    return false;
+  }
+
   /** Throws for a status. */
   act(action: number, units = 0): void {
     this.core.act(action, units);
@@ -90,8 +107,10 @@ const holds = new WeakMap<ObjectCore, Holds>();
 export function holdsOf(core: ObjectCore): Holds {
   let known = holds.get(core);
   if (known === undefined) {
-    known = new Holds(core);
-    holds.set(core, known);
+    const fresh = new Holds(core);
+    known = fresh;
+    holds.set(core, fresh);
+    core.isAllScoped = () => fresh.isAllScoped;
   }
   return known;
 }
@@ -100,7 +119,7 @@ export function holdsOf(core: ObjectCore): Holds {
  * One share of an `RWLock`'s read side. Made by its verbs only. Use it with `using` or `await using`, or call
  * `release()`; one that is dropped goes on holding until its thread ends.
  */
-export class ReadGuard implements Disposable, AsyncDisposable {
+export class ReadGuard implements Disposable, AsyncDisposable, Held {
   /**
    * Whether a writer died while it held, and no writer has been told since: what the lock protects may be half done.
    * Every reader is told, until a writer is, who can mend it.
@@ -108,7 +127,6 @@ export class ReadGuard implements Disposable, AsyncDisposable {
   readonly abandoned: boolean;
   readonly #holds: Holds;
   readonly #taking: Taking;
-  #isBare: boolean;
   /** Ends the upgrade that this share waits for. */
   #upgrade: AbortController | null = null;
   #next: WriteGuard | null = null;
@@ -118,22 +136,36 @@ export class ReadGuard implements Disposable, AsyncDisposable {
     this.#holds = holds;
     this.abandoned = abandoned;
     this.#taking = taking;
-    this.#isBare = taking.isBare;
   }
 
   /** @internal Whether `release()` of the side may release it: no `with()` does. */
   get isBare(): boolean {
-    return this.#isBare;
+    return this.#taking.isBare;
   }
 
   /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
   keep(): void {
-    this.#isBare = false;
+    this.#taking.isBare = false;
   }
 
-  /** What it becomes is whose it is. */
-  get #asTaken(): Taking {
-    return { warns: this.#taking.warns, isBare: this.#isBare };
+  /** @internal Its `with` runs in an async context of its own. */
+  beScoped(): void {
+    this.#taking.isScoped = true;
+  }
+
+  /** @internal */
+  get isScoped(): boolean {
+    return this.#taking.isScoped;
+  }
+
+  /** @internal Also what it became. */
+  get isOver(): boolean {
+    return this.released && (this.#next?.isOver ?? true);
+  }
+
+  /** @internal Whether it is a side of `core`; of what it became too. */
+  isOf(core: ObjectCore): boolean {
+    return this.#holds.core === core;
   }
 
   /** Whether this share is over: released, by whatever verb, or turned into the write side. */
@@ -180,7 +212,7 @@ export class ReadGuard implements Disposable, AsyncDisposable {
     if (signal !== undefined) onAbort(signal, forward);
     this.#upgrade = ending;
     try {
-      const claim = new UpgradeClaim(this.#holds, this, this.#asTaken);
+      const claim = new UpgradeClaim(this.#holds, this, this.#taking);
       return this.#became(
         await claimLater(this.#holds.core, claim, {
           timeout: options?.timeout,
@@ -208,7 +240,7 @@ export class ReadGuard implements Disposable, AsyncDisposable {
     const timeoutMs = syncTimeout(options, 'upgradeSync()');
     if (this.released) throw releasedAlready(this.#holds);
     try {
-      const claim = new UpgradeClaim(this.#holds, this, this.#asTaken);
+      const claim = new UpgradeClaim(this.#holds, this, this.#taking);
       return this.#became(claimSync(this.#holds.core, claim, timeoutMs));
     } catch (error) {
       throw this.#explained(error);
@@ -246,14 +278,13 @@ export class ReadGuard implements Disposable, AsyncDisposable {
  * The write side of an `RWLock`, held. Made by its verbs only. Use it with `using` or `await using`, or call
  * `release()`; one that is dropped goes on holding until its thread ends.
  */
-export class WriteGuard implements Disposable, AsyncDisposable {
+export class WriteGuard implements Disposable, AsyncDisposable, Held {
   /** The fencing token: grows with every acquisition of the write side, for the life of the shared memory. */
   readonly token: number;
   /** Whether a writer died while it held. One writer is told; readers are until then. */
   readonly abandoned: boolean;
   readonly #holds: Holds;
   readonly #taking: Taking;
-  #isBare: boolean;
   #next: ReadGuard | null = null;
 
   /** @internal */
@@ -262,17 +293,36 @@ export class WriteGuard implements Disposable, AsyncDisposable {
     this.token = holds.core.tokens[1] as number;
     this.abandoned = abandoned;
     this.#taking = taking;
-    this.#isBare = taking.isBare;
   }
 
   /** @internal Whether `release()` of the side may release it: no `with()` does. */
   get isBare(): boolean {
-    return this.#isBare;
+    return this.#taking.isBare;
   }
 
   /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
   keep(): void {
-    this.#isBare = false;
+    this.#taking.isBare = false;
+  }
+
+  /** @internal Its `with` runs in an async context of its own. */
+  beScoped(): void {
+    this.#taking.isScoped = true;
+  }
+
+  /** @internal */
+  get isScoped(): boolean {
+    return this.#taking.isScoped;
+  }
+
+  /** @internal Also what it became. */
+  get isOver(): boolean {
+    return this.released && (this.#next?.isOver ?? true);
+  }
+
+  /** @internal Whether it is a side of `core`; of what it became too. */
+  isOf(core: ObjectCore): boolean {
+    return this.#holds.core === core;
   }
 
   /** Whether it is over: released, by whatever verb, or turned into a share. */
@@ -317,8 +367,7 @@ export class WriteGuard implements Disposable, AsyncDisposable {
     if (this.released) throw releasedAlready(this.#holds);
     this.#holds.act(Action.Downgrade);
     this.#holds.setWriter(null);
-    const taking = { warns: this.#taking.warns, isBare: this.#isBare };
-    const guard = new ReadGuard(this.#holds, this.abandoned, taking);
+    const guard = new ReadGuard(this.#holds, this.abandoned, this.#taking);
     this.#holds.addReader(guard);
     this.#next = guard;
     return guard;
@@ -363,6 +412,16 @@ function upgradeDeadlock(holds: Holds): DeadlockError {
   );
 }
 
+/** Of a wait from inside of a `with()`. */
+function ownWait(holds: Holds, why: string): DeadlockError {
+  const error = new DeadlockError(
+    `${holds.core.title}: this would wait for ever, as ${why}; what shall go on after a with() is to be started ` +
+      'outside of it',
+  );
+  worded.add(error);
+  return error;
+}
+
 /** @internal */
 export class ReadClaim implements Claim<ReadGuard> {
   readonly role = Role.Read;
@@ -399,6 +458,15 @@ export class ReadClaim implements Claim<ReadGuard> {
     if (readers.size > 0) {
       throw deadlock(this.#holds, 'a writer waits first, for a share that this thread has already');
     }
+  }
+
+  refuseOwnWait(): void {
+    if (!this.#holds.isHeldAround()) return;
+    const isWritten = this.#holds.writer !== null;
+    const why = isWritten
+      ? 'holds the write side'
+      : 'has a share already, for which a writer waits first';
+    throw ownWait(this.#holds, `a with() that it is called from ${why}`);
   }
 }
 
@@ -439,6 +507,12 @@ export class WriteClaim implements Claim<WriteGuard> {
     if (writer !== null) throw deadlock(this.holds, 'it holds the write side');
     if (readers.size > 0) throw deadlock(this.holds, 'it holds a share');
   }
+
+  refuseOwnWait(): void {
+    if (!this.holds.isHeldAround()) return;
+    const side = this.holds.writer === null ? 'a share' : 'the write side';
+    throw ownWait(this.holds, `a with() that it is called from holds ${side}`);
+  }
 }
 
 class UpgradeClaim extends WriteClaim {
@@ -472,5 +546,10 @@ class UpgradeClaim extends WriteClaim {
     if (this.holds.readers.size > 1) {
       throw deadlock(this.holds, 'it has other shares, which it could not release meanwhile');
     }
+  }
+
+  override refuseOwnWait(): void {
+    if (!this.holds.isHeldAround(this.#share)) return;
+    throw ownWait(this.holds, 'a with() that it is called from holds another share');
   }
 }

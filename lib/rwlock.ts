@@ -23,6 +23,7 @@ import {
   WriteClaim,
   type WriteGuard,
 } from './rwlock-guard.js';
+import { runInside } from './scope.js';
 import { SharedObject } from './shared-object.js';
 import type { ObjectCore } from './waiter.js';
 
@@ -30,6 +31,8 @@ import type { ObjectCore } from './waiter.js';
 interface Access {
   readonly name: string;
   readonly warns: boolean;
+  /** Whether a `with()` has an async context of its own, from which deadlocks are seen. */
+  readonly detects: boolean;
   /** Throws ClosedError. */
   core(): ObjectCore;
 }
@@ -66,7 +69,8 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
   protected abstract claim(holds: Holds, taking: Taking): Claim<Guard>;
 
   #claim(isBare: boolean): Claim<Guard> {
-    return this.claim(this.holds, { warns: this.#access.warns, isBare });
+    const { warns } = this.#access;
+    return this.claim(this.holds, { warns, isBare, isScoped: false });
   }
 
   #acquire(options: AcquireOptions | undefined, isBare: boolean): Promise<Guard> {
@@ -123,13 +127,17 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
    *
    * @param fn - gets the guard. It may release it early, upgrade or downgrade it: what it became is released too
    * @returns what `fn` returns
+   * @throws DeadlockError `ERR_HOLDFAST_DEADLOCK`: called, without a time-out, from inside of a `with` of this lock for
+   *   which it would have to wait, as `Lock.with` detects it
    * @throws what `fn` throws, or what {@link acquire} throws; all as rejections
    */
   async with<T>(fn: (guard: Guard) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
     checkFunction(fn, 'with()');
     const guard = await this.#acquire(options, false);
     try {
-      return await fn(guard);
+      if (!this.#access.detects) return await fn(guard);
+      guard.beScoped();
+      return await runInside<Guard, T | Promise<T>>(guard, fn, guard);
     } finally {
       guard.endAll();
     }
@@ -270,9 +278,11 @@ export class RWLock extends SharedObject<'RWLock'> {
     const warns = options?.warnOnAbandoned;
     if (warns !== undefined) checkBoolean(warns, '"warnOnAbandoned"');
     super('RWLock', name, { first: 0, second: 0, describe: () => 'no parameters' }, options);
+    const { warnOnAbandoned, detectDeadlocks } = inForce();
     const access: Access = {
       name: this.name,
-      warns: warns ?? inForce().warnOnAbandoned,
+      warns: warns ?? warnOnAbandoned,
+      detects: detectDeadlocks,
       core: () => this.core,
     };
     this.read = new ReadSide(access);

@@ -22,6 +22,17 @@ export interface Scope {
 // caller does afterwards, and make strangers the same holder.
 export const scopes = new AsyncLocalStorage<Scope>();
 
+/**
+ * Whether that costs nothing: from Node.js 24 on, without `--no-async-context-frame`. Before, the first `run()` of a
+ * thread makes all its promises slower, for good. (The storage of then has this property, and no other sign.)
+ */
+export const isContextFree = !('enabled' in scopes);
+
+/** What the calls of `with()` hold that the running code is inside of, from the innermost. */
+export function* heldAround(): Iterable<Held> {
+  for (let scope = scopes.getStore(); scope !== undefined; scope = scope.outer) yield scope.held;
+}
+
 /** Calls `fn` inside of a `with()` that holds `held`. */
 export function runInside<Guard, T>(held: Held, fn: (guard: Guard) => T, guard: Guard): T {
   return scopes.run({ held, outer: livingFrom(scopes.getStore()) }, fn, guard);

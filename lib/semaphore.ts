@@ -16,6 +16,8 @@ import { DeadlockError, NotHeldError } from './errors.js';
 import { EXISTING } from './exclusive.js';
 import { settled } from './lock.js';
 import { Action, native, Outcome, Question, Status } from './native.js';
+import { inForce } from './region.js';
+import { type Held, heldAround, runInside } from './scope.js';
 import { SharedObject } from './shared-object.js';
 import type { ObjectCore } from './waiter.js';
 
@@ -49,6 +51,8 @@ class Permits {
   readonly count: number;
   /** Given back, by the guard or by `release(n)`. */
   isOver = false;
+  /** Of a `with()` that runs in an async context of its own. */
+  isScoped = false;
 
   constructor(count: number) {
     this.count = count;
@@ -64,6 +68,14 @@ class Holdings {
   /** Held still, of guards that `release(n)` has ended. */
   #rest = 0;
 
+  /** As many are held by `with()`s that run in async contexts of their own. */
+  scoped = 0;
+
+  scope(permits: Permits): void {
+    permits.isScoped = true;
+    this.scoped += permits.count;
+  }
+
   /** How many `release(n)` may give back. */
   get byHand(): number {
     return this.#inGuards + this.#rest;
@@ -77,6 +89,8 @@ class Holdings {
   /** They are given back by their own guard from now on, and nothing else. */
   remove(permits: Permits): void {
     if (this.#bare.delete(permits)) this.#inGuards -= permits.count;
+    if (permits.isScoped) this.scoped -= permits.count;
+    permits.isScoped = false;
   }
 
   /** `n` were given back by hand: the oldest guards end, as many as it takes. */
@@ -96,8 +110,10 @@ const holdings = new WeakMap<ObjectCore, Holdings>();
 function holdingsOf(core: ObjectCore): Holdings {
   let known = holdings.get(core);
   if (known === undefined) {
-    known = new Holdings();
-    holdings.set(core, known);
+    const fresh = new Holdings();
+    known = fresh;
+    holdings.set(core, fresh);
+    core.isAllScoped = () => fresh.scoped === core.held;
   }
   return known;
 }
@@ -106,7 +122,7 @@ function holdingsOf(core: ObjectCore): Holdings {
  * One acquisition from a {@link Semaphore}. Made by its verbs only. Use it with `using` or `await using`, or call
  * `release()`; one that is dropped goes on holding until its thread ends.
  */
-export class SemaphoreGuard implements Disposable, AsyncDisposable {
+export class SemaphoreGuard implements Disposable, AsyncDisposable, Held {
   /** How many permits it stands for. */
   readonly permits: number;
   readonly #core: ObjectCore;
@@ -143,6 +159,21 @@ export class SemaphoreGuard implements Disposable, AsyncDisposable {
     giveBack(this.#core, this.permits, this.#isOwned);
     this.#own.isOver = true;
     if (this.#isOwned) holdingsOf(this.#core).remove(this.#own);
+  }
+
+  /** @internal */
+  get isOver(): boolean {
+    return this.#own.isOver;
+  }
+
+  /** @internal How many permits of `core` it stands for. */
+  permitsOf(core: ObjectCore): number {
+    return this.#core === core && !this.#own.isOver ? this.permits : 0;
+  }
+
+  /** @internal Its `with` runs in an async context of its own. */
+  beScoped(): void {
+    if (this.#isOwned) holdingsOf(this.#core).scope(this.#own);
   }
 
   /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
@@ -234,6 +265,20 @@ class PermitClaim implements Claim<SemaphoreGuard> {
         `it would block itself for ever if it waited for ${this.units}`,
     );
   }
+
+  refuseOwnWait(): void {
+    const { permits, owned } = this.#semaphore;
+    if (!owned) return;
+    let around = 0;
+    for (const held of heldAround()) {
+      if (held instanceof SemaphoreGuard) around += held.permitsOf(this.#core);
+    }
+    if (this.units <= permits - around) return;
+    throw new DeadlockError(
+      `${this.#core.title} has ${permits} permits, of which ${around} are held by with()s that this is called from: ` +
+        `it would wait for ${this.units} for ever; what shall go on after a with() is to be started outside of it`,
+    );
+  }
 }
 
 /**
@@ -259,6 +304,8 @@ export class Semaphore extends SharedObject<'Semaphore'> {
   readonly permits: number;
   /** Whether permits belong to the thread that acquired them. */
   readonly owned: boolean;
+  /** Whether a `with()` has an async context of its own, from which deadlocks are seen. */
+  readonly #detects: boolean;
 
   /**
    * Opens the semaphore of that name, and makes it where there is none. Does not wait for anybody.
@@ -279,6 +326,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
     const exists = options !== undefined && EXISTING in options;
     this.permits = exists ? this.core.ask(Question.First) : permits;
     this.owned = exists ? this.core.ask(Question.Second) !== 0 : owned;
+    this.#detects = this.owned && inForce().detectDeadlocks;
   }
 
   /**
@@ -346,6 +394,8 @@ export class Semaphore extends SharedObject<'Semaphore'> {
    * @param fn - gets the guard; it may release it early
    * @param options - `permits` (default 1), `timeout` in ms, `signal`
    * @returns what `fn` returns
+   * @throws DeadlockError `ERR_HOLDFAST_DEADLOCK`: called, without a time-out, from inside of `with`s that hold too many
+   *   for this to be had, as `Lock.with` detects it
    * @throws what `fn` throws, or what {@link acquire} throws; all as rejections
    */
   async with<T>(
@@ -357,7 +407,9 @@ export class Semaphore extends SharedObject<'Semaphore'> {
     checkAcquireOptions(rest, 'with()');
     const guard = await claimLater(this.core, this.#claim(n, false), rest);
     try {
-      return await fn(guard);
+      if (!this.#detects) return await fn(guard);
+      guard.beScoped();
+      return await runInside(guard, fn, guard);
     } finally {
       guard[Symbol.dispose]();
     }

@@ -12,6 +12,7 @@ import { native, OrElse, Outcome, Status } from './native.js';
 import { type RegionObject, register, unregister } from './region.js';
 import { Request, type RequestOwner } from './request.js';
 import { statusError } from './status.js';
+import { type Watched, warnOfDeadlock, watch } from './watch.js';
 
 /** What is wanted of an object, in its kind's words. */
 export interface Want {
@@ -88,7 +89,10 @@ class Waiter implements RegionObject, RequestOwner<number> {
     } else if (outcome < 0) {
       request.reject(this.#object.error(outcome));
     } else {
-      if (isTaken(outcome)) want?.took?.(outcome);
+      if (isTaken(outcome)) {
+        want?.took?.(outcome);
+        this.#object.beWatched();
+      }
       request.resolve(outcome);
     }
   }
@@ -128,6 +132,17 @@ class Waiter implements RegionObject, RequestOwner<number> {
 
   get isAside(): boolean {
     return this.#isAside;
+  }
+
+  /** Whether its promise waits for what only this thread could give back. */
+  get isForOwn(): boolean {
+    if (this.#request === null) return false;
+    try {
+      this.#want?.refuseDeadlock?.();
+      return false;
+    } catch {
+      return true;
+    }
   }
 
   /** Ends that. */
@@ -185,7 +200,7 @@ function isTaken(outcome: number): boolean {
 }
 
 /** One object, as one thread has it open: shared by all instances of it in the thread. */
-export class ObjectCore implements RegionObject {
+export class ObjectCore implements RegionObject, Watched {
   readonly name: string;
   readonly kindName: string;
   readonly handle: number;
@@ -194,8 +209,15 @@ export class ObjectCore implements RegionObject {
   readonly tokens: Float64Array;
   /** Open instances in this thread. */
   instances = 0;
-  /** What this thread holds of it: permits, shares. Kept by the kind's class. */
-  held = 0;
+  #held = 0;
+  /** How often that has changed. */
+  #changes = 0;
+  /** Set by the kind's class: whether all that is held is held by `with()`s whose async contexts are known. */
+  isAllScoped: (() => boolean) | null = null;
+  #isWatched = false;
+  /** What the last look saw: who waited for what this thread has, and after how many changes of that. */
+  #seen: { turn: number; changes: number } | null = null;
+  #isWarned = false;
   endStatus = 0;
   onEnd: (() => void) | null = null;
   /** Waits that last longer than until they are told; those of them that are free. */
@@ -223,8 +245,51 @@ export class ObjectCore implements RegionObject {
     return `${this.kindName} ${JSON.stringify(this.name)}`;
   }
 
+  /** What this thread holds of it: permits, shares. Kept by the kind's class. */
+  get held(): number {
+    return this.#held;
+  }
+
+  set held(held: number) {
+    this.#held = held;
+    this.#changes++;
+  }
+
   get isHeld(): boolean {
-    return this.held !== 0;
+    return this.#held !== 0;
+  }
+
+  /** Whoever holds and does not release is looked at. */
+  beWatched(): void {
+    if (this.#isWatched || this.#held === 0) return;
+    this.#isWatched = true;
+    watch(this);
+  }
+
+  look(): boolean {
+    const waiting = this.#isWarned || this.#held === 0 ? undefined : this.#waitingForOwn();
+    this.#isWatched = waiting !== undefined;
+    if (waiting === undefined) {
+      this.#seen = null;
+      return false;
+    }
+    const { turn } = waiting;
+    const changes = this.#changes;
+    if (this.#seen?.turn === turn && this.#seen.changes === changes && !this.isAllScoped?.()) {
+      this.#isWarned = true;
+      warnOfDeadlock(this.title);
+    }
+    this.#seen = { turn, changes };
+    return true;
+  }
+
+  /** The first that waits for what only this thread could give back. */
+  #waitingForOwn(): Waiter | undefined {
+    let first: Waiter | undefined;
+    for (const waiter of this.#waiters) {
+      if ((first === undefined || waiter.turn < first.turn) && waiter.isForOwn) first = waiter;
+    }
+    return first;
   }
 
   /** One try. `Pending`: it is not to be had. */
@@ -239,7 +304,10 @@ export class ObjectCore implements RegionObject {
 
   #outcome(want: Want, outcome: number): number {
     if (outcome < 0) throw this.error(outcome);
-    if (isTaken(outcome)) want.took?.(outcome);
+    if (isTaken(outcome)) {
+      want.took?.(outcome);
+      this.beWatched();
+    }
     return outcome;
   }
 
@@ -249,6 +317,7 @@ export class ObjectCore implements RegionObject {
     this.refuseEnded();
     const waiter = this.#waiter();
     waiter.turn = ++this.#turns;
+    this.beWatched();
     return waiter.wait(want, options);
   }
 
