@@ -132,7 +132,9 @@ export abstract class Exclusive<Core extends LockCore> implements Disposable {
    * @throws ClosedError `ERR_HOLDFAST_CLOSED`
    */
   release(): void {
-    this.openCore.releaseByHand();
+    const core = this.openCore;
+    core.isReleasedByHand = true;
+    core.releaseByHand();
   }
 
   /**

@@ -2,6 +2,7 @@
  * What an acquisition gives: the proof that one holds, and the way to end it.
  */
 import { NotHeldError } from './errors.js';
+import { asKnown, isStandIn, type Leakable, originalOf, replaceBy } from './leak.js';
 import type { LockCore } from './lock-core.js';
 import { type Held, heldAround } from './scope.js';
 
@@ -30,9 +31,11 @@ export function isBare(by: number): boolean {
  * in another process or thread. Use it with `using` or `await using`, or call `release()`.
  *
  * A guard that is dropped without `release()` goes on holding until its thread ends: a collector
- * that released it would do so while the work under it may still run.
+ * that released it would do so while the work under it may still run. Where it is collected, there is
+ * one process warning for its lock, `HOLDFAST_LEAKED`, with the place of its acquisition under
+ * `HOLDFAST_DEBUG=1`.
  */
-export class LockGuard implements Disposable, AsyncDisposable, Held {
+export class LockGuard implements Disposable, AsyncDisposable, Held, Leakable {
   readonly #core: LockCore;
   #by: number;
 
@@ -81,7 +84,7 @@ export class LockGuard implements Disposable, AsyncDisposable, Held {
 
   /** @internal Whether it is by this guard that the thread holds `core` now. */
   holds(core: LockCore): boolean {
-    return this.#core === core && core.guard === this;
+    return this.#core === core && core.guard === asKnown(this);
   }
 
   /** @internal */
@@ -94,6 +97,34 @@ export class LockGuard implements Disposable, AsyncDisposable, Held {
     const self = this as { token: number; abandoned: boolean };
     self.token = fresh.token;
     if (fresh.abandoned) self.abandoned = true;
+    originalOf<LockGuard>(this)?.renew(fresh);
+  }
+
+  /** @internal Whether it stands for another guard already, which may be collected. */
+  get isStandIn(): boolean {
+    return isStandIn(this);
+  }
+
+  /** @internal What the core is to know in its place: nothing else keeps this one from being collected. */
+  standIn(): LockGuard {
+    const standIn = new LockGuard(this.#core, this.token, this.abandoned, this.#by);
+    replaceBy<LockGuard>(this, standIn);
+    return standIn;
+  }
+
+  /** @internal */
+  get title(): string {
+    return this.#core.title;
+  }
+
+  /** @internal Who calls `release()` of the lock has dropped its guard on purpose. */
+  get isHarmless(): boolean {
+    return this.released || (this.isBare && this.#core.isReleasedByHand);
+  }
+
+  /** @internal */
+  protected get by(): number {
+    return this.#by;
   }
 
   /**
@@ -101,7 +132,8 @@ export class LockGuard implements Disposable, AsyncDisposable, Held {
    * has given it up for a time it is not over, though nothing is held.
    */
   get released(): boolean {
-    return this.#core.guard !== this && this.#core.suspensionOf(this) === undefined;
+    const known = asKnown(this);
+    return this.#core.guard !== known && this.#core.suspensionOf(known) === undefined;
   }
 
   /**
@@ -112,7 +144,7 @@ export class LockGuard implements Disposable, AsyncDisposable, Held {
    */
   release(): void {
     const core = this.#core;
-    if (core.guard !== this) throw notHeldBy(core, this);
+    if (core.guard !== this && core.guard !== asKnown(this)) throw notHeldBy(core, this);
     core.guard = null;
     core.leave();
   }
@@ -134,9 +166,10 @@ export class LockGuard implements Disposable, AsyncDisposable, Held {
    */
   [Symbol.dispose](): void {
     if (this.released) return;
-    const suspension = this.#core.guard === this ? undefined : this.#core.suspensionOf(this);
+    const known = asKnown(this);
+    const suspension = this.#core.guard === known ? undefined : this.#core.suspensionOf(known);
     if (suspension === undefined) this.release();
-    else this.#core.endSuspended(this, suspension);
+    else this.#core.endSuspended(known, suspension);
   }
 
   /** The same, for `await using`. */
@@ -158,7 +191,7 @@ export function isHeldAround(core: LockCore): boolean {
 /** @internal */
 export function notHeldBy(core: LockCore, guard: LockGuard): NotHeldError {
   const why =
-    core.suspensionOf(guard) !== undefined
+    core.suspensionOf(asKnown(guard)) !== undefined
       ? "a condition's wait has given up the lock"
       : 'this guard is released already';
   return new NotHeldError(`cannot release ${core.title}: ${why}`);

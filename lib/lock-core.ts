@@ -19,6 +19,7 @@ import type { AcquireOptions } from './arguments.js';
 import { ClosedError, DeadlockError, HoldfastError, NotHeldError } from './errors.js';
 import { By, isHeldAround, LockGuard } from './guard.js';
 import type { SeenHolder } from './holder.js';
+import { here, isDebug, notePlace } from './leak.js';
 import { STARVING, WAITERS } from './lock-word.js';
 import { native, Outcome, Release, Status } from './native.js';
 import { type RegionObject, unregister } from './region.js';
@@ -67,6 +68,8 @@ export class LockCore
   seenHolder: SeenHolder | null = null;
   /** Holds that wait for a condition, by what {@link holdOf} says of their guards. */
   #suspended: Map<object, Suspension> | null = null;
+  /** Whether `release()` of the lock is in use here: then a guard may be dropped. */
+  isReleasedByHand = false;
   /** Whether {@link look} is called once a second. */
   isWatched = false;
   /** What the last look saw: who holds, and who has waited longest. */
@@ -90,6 +93,7 @@ export class LockCore
     const guard = new LockGuard(this, this.nextToken(), abandoned, by);
     this.guard = guard;
     if (!this.isWatched) this.beWatched();
+    if (isDebug) notePlace(guard, here());
     return guard;
   }
 
@@ -194,6 +198,7 @@ export class LockCore
   }
 
   look(): boolean {
+    this.loosen();
     const { guard } = this;
     const { head } = this.queue;
     this.isWatched = guard !== null && head !== null && !this.#isWarned;
@@ -207,6 +212,11 @@ export class LockCore
     }
     this.#seen = { guard, head };
     return true;
+  }
+
+  /** Keeps no guard from being collected that has been held for long. */
+  protected loosen(): void {
+    if (this.guard !== null && !this.guard.isStandIn) this.guard = this.guard.standIn();
   }
 
   /** Whether it is known who is inside: then nobody waits for what it holds itself. */
@@ -248,6 +258,7 @@ export class LockCore
   private grant(request: Request<LockGuard>, abandoned: boolean): void {
     this.remove(request);
     let guard = this.admit(abandoned, request.by);
+    notePlace(guard, request.place);
     if (request.suspension !== null) guard = this.putBack(request.suspension, guard);
     if (abandoned && request.warns) this.warnAbandoned();
     const { signal } = request;

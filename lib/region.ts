@@ -13,6 +13,7 @@ import {
   shown,
 } from './arguments.js';
 import { HoldfastError } from './errors.js';
+import { isDebug } from './leak.js';
 import { native, Status } from './native.js';
 import { isContextFree } from './scope.js';
 import { statusError } from './status.js';
@@ -72,9 +73,6 @@ const INHERITED = 'holdfast.settings';
 
 /** `fork()` hands a mode other than the default to the child in this variable. */
 const MODE_VARIABLE = 'HOLDFAST_MODE';
-
-/** Whether what goes wrong shall be told at some cost. */
-const isDebug = process.env['HOLDFAST_DEBUG'] === '1';
 
 let settings: Settings | null = null;
 let isExplicit = false;

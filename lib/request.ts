@@ -6,6 +6,7 @@
  */
 import { type Abortable, offAbort, onAbort } from './abort.js';
 import { By, type LockGuard } from './guard.js';
+import { here } from './leak.js';
 import { native } from './native.js';
 import { waitBegins, waitEnds } from './region.js';
 
@@ -41,6 +42,8 @@ export class Request<Guard> implements Abortable {
   readonly warns: boolean;
   /** For which verb it waits. */
   readonly by: number;
+  /** Where it was asked for, under `HOLDFAST_DEBUG=1`. */
+  readonly place: string | undefined;
   /** A hold that was given up for a wait, and is to be taken back: nothing new is acquired. */
   suspension: Suspension | null = null;
   readonly #owner: RequestOwner<Guard>;
@@ -62,6 +65,7 @@ export class Request<Guard> implements Abortable {
     this.signal = wait.signal;
     this.warns = wait.warns;
     this.by = wait.by ?? By.Promise;
+    this.place = here();
   }
 
   /** Starts its clock and listens to its signal. */

@@ -9,6 +9,7 @@ import {
 import { DeadlockError } from './errors.js';
 import { Exclusive, type LockOptions, type LockToken } from './exclusive.js';
 import { By, LockGuard, notHeldBy } from './guard.js';
+import { asKnown, here, isDebug, notePlace, replaceBy } from './leak.js';
 import { settled } from './lock.js';
 import { HELD_BY_WITH, LockCore } from './lock-core.js';
 import { inForce } from './region.js';
@@ -41,7 +42,7 @@ class LevelGuard extends LockGuard {
   readonly #core: RLockCore;
   readonly hold: Hold;
   // The levels that are not released form a list, from the innermost, which is the core's `guard`.
-  outer: LevelGuard | null;
+  outer: LevelGuard | null = null;
   inner: LevelGuard | null = null;
   #isReleased = false;
 
@@ -49,18 +50,45 @@ class LevelGuard extends LockGuard {
     super(core, hold.token, abandoned, by);
     this.#core = core;
     this.hold = hold;
-    this.outer = core.guard;
+  }
+
+  /** It is the innermost from now on. */
+  enter(): this {
+    this.outer = this.#core.guard;
     if (this.outer !== null) this.outer.inner = this;
+    this.#core.guard = this;
+    return this;
   }
 
   override get released(): boolean {
-    return this.#isReleased;
+    return this.#isReleased && asKnown(this).#isReleased;
   }
 
   override release(): void {
-    if (this.#isReleased || this.#core.hold !== this.hold) throw notHeldBy(this.#core, this);
+    if (this.#isReleased) {
+      const known = asKnown(this);
+      if (known.#isReleased) throw notHeldBy(this.#core, this);
+      known.release();
+      return;
+    }
+    if (this.#core.hold !== this.hold) throw notHeldBy(this.#core, this);
     this.#isReleased = true;
     this.#core.leaveLevel(this);
+  }
+
+  /** Takes its place in the list; this one is to the core as though it was released. */
+  override standIn(): LevelGuard {
+    const standIn = new LevelGuard(this.#core, this.hold, this.abandoned, this.by);
+    replaceBy<LevelGuard>(this, standIn);
+    this.#isReleased = true;
+    const { inner, outer } = this;
+    standIn.outer = outer;
+    standIn.inner = inner;
+    if (outer !== null) outer.inner = standIn;
+    if (inner !== null) inner.outer = standIn;
+    this.outer = null;
+    this.inner = null;
+    return standIn;
   }
 
   /** Ends without a release: the hold it belongs to was given up for a wait, and is not had again. */
@@ -77,9 +105,9 @@ class RLockCore extends LockCore {
     const hold = new Hold(by, this.nextToken());
     this.hold = hold;
     this.words[1] = 1;
-    const guard = new LevelGuard(this, hold, abandoned, by);
-    this.guard = guard;
+    const guard = new LevelGuard(this, hold, abandoned, by).enter();
     if (!this.isWatched) this.beWatched();
+    if (isDebug) notePlace(guard, here());
     return guard;
   }
 
@@ -88,9 +116,20 @@ class RLockCore extends LockCore {
     const hold = this.hold;
     if (hold === null || !isHolder(hold, by)) return null;
     this.words[1] = ++hold.levels;
-    const guard = new LevelGuard(this, hold, false, by);
-    this.guard = guard;
+    const guard = new LevelGuard(this, hold, false, by).enter();
+    if (!this.isWatched) this.beWatched();
+    if (isDebug) notePlace(guard, here());
     return guard;
+  }
+
+  protected override loosen(): void {
+    let innermost: LevelGuard | null = null;
+    for (let level = this.guard; level !== null; level = level.outer) {
+      const known = level.isStandIn ? level : level.standIn();
+      innermost ??= known;
+      level = known;
+    }
+    this.guard = innermost;
   }
 
   leaveLevel(guard: LevelGuard): void {

@@ -8,6 +8,7 @@ import {
 } from './arguments.js';
 import { type Claim, claimLater, claimSync } from './claim.js';
 import { DeadlockError, NotHeldError } from './errors.js';
+import { asKnown, here, isStandIn, type Leakable, notePlace, replaceBy } from './leak.js';
 import { Action, native, Outcome } from './native.js';
 import { type Held, heldAround } from './scope.js';
 import type { ObjectCore } from './waiter.js';
@@ -27,6 +28,8 @@ export interface Taking {
   isBare: boolean;
   /** By a `with()` that runs in an async context of its own. */
   isScoped: boolean;
+  /** Ends the upgrade that the share waits for. */
+  upgrade: AbortController | null;
 }
 
 /**
@@ -37,6 +40,8 @@ export interface Taking {
 export class Holds {
   readonly core: ObjectCore;
   writer: WriteGuard | null = null;
+  /** Whether `release()` of a side is in use here: then a guard may be dropped. */
+  isReleasedByHand = false;
   /** In the order in which they came. */
   readonly readers = new Set<ReadGuard>();
   /** Readers are all told of an abandonment until a writer is; one warning of it is enough. */
@@ -47,13 +52,22 @@ export class Holds {
   }
 
   addReader(guard: ReadGuard): void {
-    this.readers.add(guard);
+    this.readers.add(asKnown(guard));
     this.#count();
   }
 
   removeReader(guard: ReadGuard): void {
-    this.readers.delete(guard);
+    this.readers.delete(asKnown(guard));
     this.#count();
+  }
+
+  /** Keeps no guard from being collected that has been held for long. */
+  loosen(): void {
+    const readers = [...this.readers];
+    // All of them anew, as their order counts.
+    this.readers.clear();
+    for (const share of readers) this.readers.add(isStandIn(share) ? share : share.standIn());
+    if (this.writer !== null && !isStandIn(this.writer)) this.writer = this.writer.standIn();
   }
 
   setWriter(guard: WriteGuard | null): void {
@@ -110,6 +124,7 @@ export function holdsOf(core: ObjectCore): Holds {
     const fresh = new Holds(core);
     known = fresh;
     holds.set(core, fresh);
+    core.loosen = () => fresh.loosen();
     core.isAllScoped = () => fresh.isAllScoped;
   }
   return known;
@@ -117,9 +132,9 @@ export function holdsOf(core: ObjectCore): Holds {
 
 /**
  * One share of an `RWLock`'s read side. Made by its verbs only. Use it with `using` or `await using`, or call
- * `release()`; one that is dropped goes on holding until its thread ends.
+ * `release()`; one that is dropped goes on holding until its thread ends, and is warned of as a `LockGuard` is.
  */
-export class ReadGuard implements Disposable, AsyncDisposable, Held {
+export class ReadGuard implements Disposable, AsyncDisposable, Held, Leakable {
   /**
    * Whether a writer died while it held, and no writer has been told since: what the lock protects may be half done.
    * Every reader is told, until a writer is, who can mend it.
@@ -127,8 +142,6 @@ export class ReadGuard implements Disposable, AsyncDisposable, Held {
   readonly abandoned: boolean;
   readonly #holds: Holds;
   readonly #taking: Taking;
-  /** Ends the upgrade that this share waits for. */
-  #upgrade: AbortController | null = null;
   #next: WriteGuard | null = null;
 
   /** @internal */
@@ -158,6 +171,23 @@ export class ReadGuard implements Disposable, AsyncDisposable, Held {
     return this.#taking.isScoped;
   }
 
+  /** @internal */
+  get title(): string {
+    return this.#holds.core.title;
+  }
+
+  /** @internal Who calls `release()` of the side has dropped its guard on purpose. */
+  get isHarmless(): boolean {
+    return this.released || (this.isBare && this.#holds.isReleasedByHand);
+  }
+
+  /** @internal What the thread is to know in its place: nothing else keeps this one from being collected. */
+  standIn(): ReadGuard {
+    const standIn = new ReadGuard(this.#holds, this.abandoned, this.#taking);
+    replaceBy<ReadGuard>(this, standIn);
+    return standIn;
+  }
+
   /** @internal Also what it became. */
   get isOver(): boolean {
     return this.released && (this.#next?.isOver ?? true);
@@ -170,7 +200,7 @@ export class ReadGuard implements Disposable, AsyncDisposable, Held {
 
   /** Whether this share is over: released, by whatever verb, or turned into the write side. */
   get released(): boolean {
-    return !this.#holds.readers.has(this);
+    return !this.#holds.readers.has(asKnown(this));
   }
 
   /**
@@ -180,7 +210,7 @@ export class ReadGuard implements Disposable, AsyncDisposable, Held {
    */
   release(): void {
     if (this.released) throw releasedAlready(this.#holds);
-    this.#upgrade?.abort(
+    this.#taking.upgrade?.abort(
       new NotHeldError(`${this.#holds.core.title}: the share was released before its upgrade`),
     );
     this.#holds.act(Action.Release, Role.Read);
@@ -206,11 +236,11 @@ export class ReadGuard implements Disposable, AsyncDisposable, Held {
     const signal = options?.signal;
     if (signal?.aborted) throw signal.reason;
     if (this.released) throw releasedAlready(this.#holds);
-    if (this.#upgrade !== null) throw upgradeDeadlock(this.#holds);
+    if (this.#taking.upgrade !== null) throw upgradeDeadlock(this.#holds);
     const ending = new AbortController();
     const forward = { aborted: () => ending.abort(signal?.reason) };
     if (signal !== undefined) onAbort(signal, forward);
-    this.#upgrade = ending;
+    this.#taking.upgrade = ending;
     try {
       const claim = new UpgradeClaim(this.#holds, this, this.#taking);
       return this.#became(
@@ -222,7 +252,7 @@ export class ReadGuard implements Disposable, AsyncDisposable, Held {
     } catch (error) {
       throw this.#explained(error);
     } finally {
-      this.#upgrade = null;
+      this.#taking.upgrade = null;
       if (signal !== undefined) offAbort(signal, forward);
     }
   }
@@ -276,9 +306,9 @@ export class ReadGuard implements Disposable, AsyncDisposable, Held {
 
 /**
  * The write side of an `RWLock`, held. Made by its verbs only. Use it with `using` or `await using`, or call
- * `release()`; one that is dropped goes on holding until its thread ends.
+ * `release()`; one that is dropped goes on holding until its thread ends, and is warned of as a `LockGuard` is.
  */
-export class WriteGuard implements Disposable, AsyncDisposable, Held {
+export class WriteGuard implements Disposable, AsyncDisposable, Held, Leakable {
   /** The fencing token: grows with every acquisition of the write side, for the life of the shared memory. */
   readonly token: number;
   /** Whether a writer died while it held. One writer is told; readers are until then. */
@@ -315,6 +345,23 @@ export class WriteGuard implements Disposable, AsyncDisposable, Held {
     return this.#taking.isScoped;
   }
 
+  /** @internal */
+  get title(): string {
+    return this.#holds.core.title;
+  }
+
+  /** @internal Who calls `release()` of the side has dropped its guard on purpose. */
+  get isHarmless(): boolean {
+    return this.released || (this.isBare && this.#holds.isReleasedByHand);
+  }
+
+  /** @internal What the thread is to know in its place: nothing else keeps this one from being collected. */
+  standIn(): WriteGuard {
+    const standIn = new WriteGuard(this.#holds, this.abandoned, this.#taking);
+    replaceBy<WriteGuard>(this, standIn);
+    return standIn;
+  }
+
   /** @internal Also what it became. */
   get isOver(): boolean {
     return this.released && (this.#next?.isOver ?? true);
@@ -327,7 +374,7 @@ export class WriteGuard implements Disposable, AsyncDisposable, Held {
 
   /** Whether it is over: released, by whatever verb, or turned into a share. */
   get released(): boolean {
-    return this.#holds.writer !== this;
+    return this.#holds.writer !== asKnown(this);
   }
 
   /**
@@ -369,6 +416,7 @@ export class WriteGuard implements Disposable, AsyncDisposable, Held {
     this.#holds.setWriter(null);
     const guard = new ReadGuard(this.#holds, this.abandoned, this.#taking);
     this.#holds.addReader(guard);
+    notePlace(guard, here());
     this.#next = guard;
     return guard;
   }
@@ -429,6 +477,7 @@ export class ReadClaim implements Claim<ReadGuard> {
   guard: ReadGuard | null = null;
   readonly #holds: Holds;
   readonly #taking: Taking;
+  readonly #place = here();
 
   constructor(holds: Holds, taking: Taking) {
     this.#holds = holds;
@@ -439,6 +488,7 @@ export class ReadClaim implements Claim<ReadGuard> {
     const abandoned = outcome === Outcome.TakenAbandoned;
     this.guard = new ReadGuard(this.#holds, abandoned, this.#taking);
     this.#holds.addReader(this.guard);
+    notePlace(this.guard, this.#place);
     this.#holds.warn(true, abandoned, this.#taking.warns);
   }
 
@@ -477,6 +527,7 @@ export class WriteClaim implements Claim<WriteGuard> {
   guard: WriteGuard | null = null;
   protected readonly holds: Holds;
   readonly #taking: Taking;
+  readonly #place = here();
 
   constructor(holds: Holds, taking: Taking) {
     this.holds = holds;
@@ -487,6 +538,7 @@ export class WriteClaim implements Claim<WriteGuard> {
     const abandoned = outcome === Outcome.TakenAbandoned;
     this.guard = new WriteGuard(this.holds, abandoned, this.#taking);
     this.holds.setWriter(this.guard);
+    notePlace(this.guard, this.#place);
     this.holds.warn(false, abandoned, this.#taking.warns);
   }
 

@@ -70,7 +70,7 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
 
   #claim(isBare: boolean): Claim<Guard> {
     const { warns } = this.#access;
-    return this.claim(this.holds, { warns, isBare, isScoped: false });
+    return this.claim(this.holds, { warns, isBare, isScoped: false, upgrade: null });
   }
 
   #acquire(options: AcquireOptions | undefined, isBare: boolean): Promise<Guard> {
@@ -188,7 +188,9 @@ export class ReadSide extends Side<ReadGuard> {
    * @throws ClosedError `ERR_HOLDFAST_CLOSED`
    */
   override release(): void {
-    const { readers } = this.holds;
+    const { holds } = this;
+    holds.isReleasedByHand = true;
+    const { readers } = holds;
     const last = [...readers].reverse().find((share) => share.isBare);
     if (last === undefined) {
       throw notHeld(this.core, readers.size === 0 ? 'has no share of it' : 'reads by a with()');
@@ -222,7 +224,9 @@ export class WriteSide extends Side<WriteGuard> {
    * @throws ClosedError `ERR_HOLDFAST_CLOSED`
    */
   override release(): void {
-    const { writer } = this.holds;
+    const { holds } = this;
+    holds.isReleasedByHand = true;
+    const { writer } = holds;
     if (writer === null) throw notHeld(this.core, 'does not hold its write side');
     if (!writer.isBare) throw notHeld(this.core, 'writes by a with()');
     writer.release();

@@ -14,6 +14,7 @@ import {
 import { type Claim, claimLater, claimNow, claimSync } from './claim.js';
 import { DeadlockError, NotHeldError } from './errors.js';
 import { EXISTING } from './exclusive.js';
+import { here, type Leakable, notePlace, watchOver } from './leak.js';
 import { settled } from './lock.js';
 import { Action, native, Outcome, Question, Status } from './native.js';
 import { inForce } from './region.js';
@@ -47,22 +48,73 @@ const MAX_PERMITS = 2 ** 31 - 1;
 const WITH_KEYS = ['permits', 'timeout', 'signal'];
 
 /** The permits of one acquisition, owned: what its guard and its semaphore know of it. */
-class Permits {
+class Permits implements Leakable {
   readonly count: number;
+  /** Of a bare acquire, and not of a `with()`. */
+  isBare: boolean;
   /** Given back, by the guard or by `release(n)`. */
   isOver = false;
   /** Of a `with()` that runs in an async context of its own. */
   isScoped = false;
+  /** Until it has been held for long: see leak.ts. */
+  guard: SemaphoreGuard | null = null;
+  before: Permits | null = null;
+  after: Permits | null = null;
+  readonly #core: ObjectCore;
 
-  constructor(count: number) {
+  constructor(core: ObjectCore, count: number, bare: boolean) {
+    this.#core = core;
     this.count = count;
+    this.isBare = bare;
+  }
+
+  get title(): string {
+    return this.#core.title;
+  }
+
+  get isHarmless(): boolean {
+    return this.isOver || (this.isBare && holdingsOf(this.#core).isReleasedByHand);
+  }
+}
+
+/** Permits of guards that are not released, the oldest first. */
+class PermitsList {
+  head: Permits | null = null;
+  #tail: Permits | null = null;
+
+  push(permits: Permits): void {
+    permits.before = this.#tail;
+    if (this.#tail === null) this.head = permits;
+    else this.#tail.after = permits;
+    this.#tail = permits;
+  }
+
+  remove(permits: Permits): void {
+    const { before, after } = permits;
+    if (before === null) this.head = after;
+    else before.after = after;
+    if (after === null) this.#tail = before;
+    else after.before = before;
+    permits.before = null;
+    permits.after = null;
+  }
+
+  loosen(): void {
+    for (let permits = this.head; permits !== null; permits = permits.after) {
+      if (permits.guard !== null) watchOver(permits.guard, permits);
+      permits.guard = null;
+    }
   }
 }
 
 /** What this thread holds of one owned semaphore, whichever instance it came by. */
 class Holdings {
-  /** Of bare acquires, the oldest first: what `release(n)` may give back. */
-  readonly #bare = new Set<Permits>();
+  /** Of bare acquires: what `release(n)` may give back. */
+  readonly #bare = new PermitsList();
+  /** Of `with()`s. */
+  readonly #kept = new PermitsList();
+  /** Whether that is in use here: then a guard may be dropped. */
+  isReleasedByHand = false;
   /** As many permits are in there. */
   #inGuards = 0;
   /** Held still, of guards that `release(n)` has ended. */
@@ -82,25 +134,44 @@ class Holdings {
   }
 
   add(permits: Permits): void {
-    this.#bare.add(permits);
-    this.#inGuards += permits.count;
+    if (permits.isBare) {
+      this.#bare.push(permits);
+      this.#inGuards += permits.count;
+    } else {
+      this.#kept.push(permits);
+    }
+  }
+
+  remove(permits: Permits): void {
+    if (permits.isBare) {
+      this.#bare.remove(permits);
+      this.#inGuards -= permits.count;
+    } else {
+      this.#kept.remove(permits);
+    }
+    if (permits.isScoped) this.scoped -= permits.count;
+    permits.isScoped = false;
   }
 
   /** They are given back by their own guard from now on, and nothing else. */
-  remove(permits: Permits): void {
-    if (this.#bare.delete(permits)) this.#inGuards -= permits.count;
-    if (permits.isScoped) this.scoped -= permits.count;
-    permits.isScoped = false;
+  keep(permits: Permits): void {
+    this.remove(permits);
+    permits.isBare = false;
+    this.add(permits);
+  }
+
+  loosen(): void {
+    this.#bare.loosen();
+    this.#kept.loosen();
   }
 
   /** `n` were given back by hand: the oldest guards end, as many as it takes. */
   end(n: number): void {
     this.#rest -= n;
-    for (const permits of this.#bare) {
-      if (this.#rest >= 0) return;
-      permits.isOver = true;
-      this.remove(permits);
-      this.#rest += permits.count;
+    for (let { head } = this.#bare; head !== null && this.#rest < 0; { head } = this.#bare) {
+      head.isOver = true;
+      this.remove(head);
+      this.#rest += head.count;
     }
   }
 }
@@ -113,6 +184,7 @@ function holdingsOf(core: ObjectCore): Holdings {
     const fresh = new Holdings();
     known = fresh;
     holdings.set(core, fresh);
+    core.loosen = () => fresh.loosen();
     core.isAllScoped = () => fresh.scoped === core.held;
   }
   return known;
@@ -120,7 +192,7 @@ function holdingsOf(core: ObjectCore): Holdings {
 
 /**
  * One acquisition from a {@link Semaphore}. Made by its verbs only. Use it with `using` or `await using`, or call
- * `release()`; one that is dropped goes on holding until its thread ends.
+ * `release()`; one that is dropped goes on holding until its thread ends, and is warned of as a `LockGuard` is.
  */
 export class SemaphoreGuard implements Disposable, AsyncDisposable, Held {
   /** How many permits it stands for. */
@@ -178,7 +250,7 @@ export class SemaphoreGuard implements Disposable, AsyncDisposable, Held {
 
   /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
   keep(): void {
-    if (this.#isOwned) holdingsOf(this.#core).remove(this.#own);
+    if (this.#isOwned) holdingsOf(this.#core).keep(this.#own);
   }
 
   /** Releases, unless that is done already: for `using`. */
@@ -227,6 +299,7 @@ class PermitClaim implements Claim<SemaphoreGuard> {
   readonly #semaphore: Semaphore;
   /** For a bare acquire, and not for a `with()`. */
   readonly #isBare: boolean;
+  readonly #place = here();
 
   constructor(core: ObjectCore, semaphore: Semaphore, wanted: { units: number; isBare: boolean }) {
     this.#core = core;
@@ -237,12 +310,13 @@ class PermitClaim implements Claim<SemaphoreGuard> {
 
   took(): void {
     const { owned } = this.#semaphore;
-    const own = new Permits(this.units);
-    if (owned) {
-      this.#core.held += this.units;
-      if (this.#isBare) holdingsOf(this.#core).add(own);
-    }
+    const own = new Permits(this.#core, this.units, this.#isBare);
     this.guard = new SemaphoreGuard(this.#core, own, owned);
+    if (!owned) return;
+    this.#core.held += this.units;
+    holdingsOf(this.#core).add(own);
+    own.guard = this.guard;
+    notePlace(this.guard, this.#place);
   }
 
   giveBack(outcome: number): void {
@@ -455,6 +529,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
       return;
     }
     const own = holdingsOf(core);
+    own.isReleasedByHand = true;
     if (own.byHand < n) {
       core.refuseOver();
       throw notHeld(core, n, own.byHand);

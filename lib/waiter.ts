@@ -212,6 +212,8 @@ export class ObjectCore implements RegionObject, Watched {
   #held = 0;
   /** How often that has changed. */
   #changes = 0;
+  /** Set by the kind's class: keeps no guard from being collected that has been held for long. */
+  loosen: (() => void) | null = null;
   /** Set by the kind's class: whether all that is held is held by `with()`s whose async contexts are known. */
   isAllScoped: (() => boolean) | null = null;
   #isWatched = false;
@@ -267,6 +269,7 @@ export class ObjectCore implements RegionObject, Watched {
   }
 
   look(): boolean {
+    this.loosen?.();
     const waiting = this.#isWarned || this.#held === 0 ? undefined : this.#waitingForOwn();
     this.#isWatched = waiting !== undefined;
     if (waiting === undefined) {
