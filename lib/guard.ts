@@ -132,8 +132,10 @@ export class LockGuard implements Disposable, AsyncDisposable, Held, Leakable {
    * has given it up for a time it is not over, though nothing is held.
    */
   get released(): boolean {
+    const core = this.#core;
+    if (core.guard === this) return false;
     const known = asKnown(this);
-    return this.#core.guard !== known && this.#core.suspensionOf(known) === undefined;
+    return core.guard !== known && core.suspensionOf(known) === undefined;
   }
 
   /**
@@ -166,10 +168,11 @@ export class LockGuard implements Disposable, AsyncDisposable, Held, Leakable {
    */
   [Symbol.dispose](): void {
     if (this.released) return;
-    const known = asKnown(this);
-    const suspension = this.#core.guard === known ? undefined : this.#core.suspensionOf(known);
+    const core = this.#core;
+    const known = core.guard === this ? this : asKnown(this);
+    const suspension = core.guard === known ? undefined : core.suspensionOf(known);
     if (suspension === undefined) this.release();
-    else this.#core.endSuspended(known, suspension);
+    else core.endSuspended(known, suspension);
   }
 
   /** The same, for `await using`. */

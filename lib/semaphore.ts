@@ -60,20 +60,21 @@ class Permits implements Leakable {
   guard: SemaphoreGuard | null = null;
   before: Permits | null = null;
   after: Permits | null = null;
-  readonly #core: ObjectCore;
+  /** `null`: they are not owned. */
+  readonly holdings: Holdings | null;
 
-  constructor(core: ObjectCore, count: number, bare: boolean) {
-    this.#core = core;
+  constructor(holdings: Holdings | null, count: number, bare: boolean) {
+    this.holdings = holdings;
     this.count = count;
     this.isBare = bare;
   }
 
   get title(): string {
-    return this.#core.title;
+    return this.holdings?.core.title ?? '';
   }
 
   get isHarmless(): boolean {
-    return this.isOver || (this.isBare && holdingsOf(this.#core).isReleasedByHand);
+    return this.isOver || (this.isBare && this.holdings?.isReleasedByHand === true);
   }
 }
 
@@ -109,6 +110,7 @@ class PermitsList {
 
 /** What this thread holds of one owned semaphore, whichever instance it came by. */
 class Holdings {
+  readonly core: ObjectCore;
   /** Of bare acquires: what `release(n)` may give back. */
   readonly #bare = new PermitsList();
   /** Of `with()`s. */
@@ -119,6 +121,12 @@ class Holdings {
   #inGuards = 0;
   /** Held still, of guards that `release(n)` has ended. */
   #rest = 0;
+
+  constructor(core: ObjectCore) {
+    this.core = core;
+    core.loosen = () => this.loosen();
+    core.isAllScoped = () => this.scoped === core.held;
+  }
 
   /** As many are held by `with()`s that run in async contexts of their own. */
   scoped = 0;
@@ -181,11 +189,8 @@ const holdings = new WeakMap<ObjectCore, Holdings>();
 function holdingsOf(core: ObjectCore): Holdings {
   let known = holdings.get(core);
   if (known === undefined) {
-    const fresh = new Holdings();
-    known = fresh;
-    holdings.set(core, fresh);
-    core.loosen = () => fresh.loosen();
-    core.isAllScoped = () => fresh.scoped === core.held;
+    known = new Holdings(core);
+    holdings.set(core, known);
   }
   return known;
 }
@@ -199,14 +204,12 @@ export class SemaphoreGuard implements Disposable, AsyncDisposable, Held {
   readonly permits: number;
   readonly #core: ObjectCore;
   readonly #own: Permits;
-  readonly #isOwned: boolean;
 
   /** @internal */
-  constructor(core: ObjectCore, own: Permits, isOwned: boolean) {
+  constructor(core: ObjectCore, own: Permits) {
     this.#core = core;
     this.permits = own.count;
     this.#own = own;
-    this.#isOwned = isOwned;
   }
 
   /**
@@ -228,9 +231,10 @@ export class SemaphoreGuard implements Disposable, AsyncDisposable, Held {
     if (this.released) {
       throw new NotHeldError(`cannot release ${this.#core.title}: this guard is released already`);
     }
-    giveBack(this.#core, this.permits, this.#isOwned);
+    const { holdings } = this.#own;
+    giveBack(this.#core, this.permits, holdings !== null);
     this.#own.isOver = true;
-    if (this.#isOwned) holdingsOf(this.#core).remove(this.#own);
+    holdings?.remove(this.#own);
   }
 
   /** @internal */
@@ -245,12 +249,12 @@ export class SemaphoreGuard implements Disposable, AsyncDisposable, Held {
 
   /** @internal Its `with` runs in an async context of its own. */
   beScoped(): void {
-    if (this.#isOwned) holdingsOf(this.#core).scope(this.#own);
+    this.#own.holdings?.scope(this.#own);
   }
 
   /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
   keep(): void {
-    if (this.#isOwned) holdingsOf(this.#core).keep(this.#own);
+    this.#own.holdings?.keep(this.#own);
   }
 
   /** Releases, unless that is done already: for `using`. */
@@ -291,30 +295,40 @@ function notHeld(core: ObjectCore, n: number, byHand: number): NotHeldError {
   );
 }
 
+/** How many permits are acquired, and how. */
+interface Wanted {
+  readonly units: number;
+  /** For a bare acquire, and not for a `with()`. */
+  readonly isBare: boolean;
+  /** `null`: the semaphore is not owned. */
+  readonly holdings: Holdings | null;
+}
+
 class PermitClaim implements Claim<SemaphoreGuard> {
   readonly role = 0;
   readonly units: number;
   guard: SemaphoreGuard | null = null;
   readonly #core: ObjectCore;
   readonly #semaphore: Semaphore;
-  /** For a bare acquire, and not for a `with()`. */
+  readonly #holdings: Holdings | null;
   readonly #isBare: boolean;
   readonly #place = here();
 
-  constructor(core: ObjectCore, semaphore: Semaphore, wanted: { units: number; isBare: boolean }) {
+  constructor(core: ObjectCore, semaphore: Semaphore, wanted: Wanted) {
     this.#core = core;
     this.#semaphore = semaphore;
     this.units = wanted.units;
     this.#isBare = wanted.isBare;
+    this.#holdings = wanted.holdings;
   }
 
   took(): void {
-    const { owned } = this.#semaphore;
-    const own = new Permits(this.#core, this.units, this.#isBare);
-    this.guard = new SemaphoreGuard(this.#core, own, owned);
-    if (!owned) return;
+    const holdings = this.#holdings;
+    const own = new Permits(holdings, this.units, this.#isBare);
+    this.guard = new SemaphoreGuard(this.#core, own);
+    if (holdings === null) return;
     this.#core.held += this.units;
-    holdingsOf(this.#core).add(own);
+    holdings.add(own);
     own.guard = this.guard;
     notePlace(this.guard, this.#place);
   }
@@ -380,6 +394,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
   readonly owned: boolean;
   /** Whether a `with()` has an async context of its own, from which deadlocks are seen. */
   readonly #detects: boolean;
+  readonly #holdings: Holdings | null;
 
   /**
    * Opens the semaphore of that name, and makes it where there is none. Does not wait for anybody.
@@ -400,6 +415,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
     const exists = options !== undefined && EXISTING in options;
     this.permits = exists ? this.core.ask(Question.First) : permits;
     this.owned = exists ? this.core.ask(Question.Second) !== 0 : owned;
+    this.#holdings = this.owned ? holdingsOf(this.core) : null;
     this.#detects = this.owned && inForce().detectDeadlocks;
   }
 
@@ -524,11 +540,11 @@ export class Semaphore extends SharedObject<'Semaphore'> {
   release(n = 1): void {
     checkCount(n, 1, MAX_PERMITS, 'release()');
     const { core } = this;
-    if (!this.owned) {
+    const own = this.#holdings;
+    if (own === null) {
       giveBack(core, n, false);
       return;
     }
-    const own = holdingsOf(core);
     own.isReleasedByHand = true;
     if (own.byHand < n) {
       core.refuseOver();
@@ -543,7 +559,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
   }
 
   #claim(units: number, isBare: boolean): PermitClaim {
-    return new PermitClaim(this.core, this, { units, isBare });
+    return new PermitClaim(this.core, this, { units, isBare, holdings: this.#holdings });
   }
 
   #asked<Options extends object>(
