@@ -14,6 +14,8 @@ export interface Claim<Guard> extends Want {
   /** As though it had never been had: its promise was aborted in the same breath. Must not throw. */
   undo(): void;
   refuseDeadlock(): void;
+  /** Throws where a promise of it would wait for a `with()` that the caller is inside of. */
+  refuseOwnWait(): void;
 }
 
 /** The guard, or `null`: not to be had at once. */
@@ -43,6 +45,7 @@ export async function claimLater<Guard>(
   if (signal?.aborted) throw signal.reason;
   if (claimNow(core, claim) === null) {
     if (timeoutMs <= 0) throw core.timedOut(timeoutMs);
+    if (timeoutMs === Number.POSITIVE_INFINITY) claim.refuseOwnWait();
     await core.wait(claim, { timeoutMs, signal });
   } else if (signal !== undefined) {
     await null;

@@ -59,7 +59,8 @@ const A_NOTIFICATION: LongWant = {
  * `waitFor()`.
  *
  * Who "holds the lock" is, for a Lock and for an RLock held by a guard or a sync verb, this thread; for an RLock held
- * by `with(fn)` it is what is called from `fn`.
+ * by `with(fn)` it is what is called from `fn`. So it is for a Lock held by `with(fn)` where `detectDeadlocks` is on, see
+ * `configure()`; else no more is known than the thread.
  *
  * @example
  * ```ts

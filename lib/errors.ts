@@ -81,8 +81,8 @@ export class TimeoutError extends HoldfastError {
 }
 
 /**
- * The wait could never have ended: this thread would block itself while it is the holder.
- * Code `ERR_HOLDFAST_DEADLOCK`.
+ * The wait could never have ended: this thread would block itself while it is the holder, or a promise would wait for
+ * a `with()` that it is awaited in. Code `ERR_HOLDFAST_DEADLOCK`.
  */
 export class DeadlockError extends HoldfastError {
   static {

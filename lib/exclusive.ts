@@ -7,8 +7,7 @@ import type { Opened } from './agent-word.js';
 import { checkBoolean, checkName, checkOptions, quoted } from './arguments.js';
 import { COMPANION, titleOf } from './companion.js';
 import { DISPOSE } from './dispose.js';
-import { ClosedError, HoldfastError, NotHeldError } from './errors.js';
-import type { LockGuard } from './guard.js';
+import { ClosedError, HoldfastError } from './errors.js';
 import { type LockHolder, lookAtHolder } from './holder.js';
 import { inspected } from './inspected.js';
 import { LockCore } from './lock-core.js';
@@ -62,6 +61,8 @@ export abstract class Exclusive<Core extends LockCore> implements Disposable {
   readonly notData = SHARED;
   /** @internal */
   protected readonly warns: boolean;
+  /** @internal Whether a `with()` has an async context of its own, from which deadlocks are seen. */
+  protected readonly detects: boolean;
   #core: Core;
 
   /** @internal */
@@ -82,7 +83,9 @@ export abstract class Exclusive<Core extends LockCore> implements Disposable {
     const isTransient = name === undefined || isCompanion;
     const flags = exists ? 0 : OpenFlag.Create | (isTransient ? OpenFlag.Anonymous : 0);
     this.#core = openCore(kindName, Core, this.name, flags);
-    this.warns = warns ?? inForce().warnOnAbandoned;
+    const { warnOnAbandoned, detectDeadlocks } = inForce();
+    this.warns = warns ?? warnOnAbandoned;
+    this.detects = detectDeadlocks;
     forgotten.register(this, this.#core, this);
   }
 
@@ -128,19 +131,17 @@ export abstract class Exclusive<Core extends LockCore> implements Disposable {
   }
 
   /**
-   * Releases what this thread holds; its current guard is released then. Does not block.
+   * Releases what this thread took by `acquire`, `acquireSync` or `tryAcquire`; its current guard is released then.
+   * Does not block.
    *
-   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: this thread does not hold it, and nothing changes.
-   *   Unlike Python's `Lock`, only the holder can release.
+   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: this thread does not hold it, or holds it by a `with`, which
+   *   releases it itself (or by its guard); nothing changes. Unlike Python's `Lock`, only the holder can release.
    * @throws ClosedError `ERR_HOLDFAST_CLOSED`
    */
   release(): void {
     const core = this.openCore;
-    const guard: LockGuard | null = core.guard;
-    if (guard === null) {
-      throw new NotHeldError(`cannot release ${core.title}: this thread does not hold it`);
-    }
-    guard.release();
+    core.isReleasedByHand = true;
+    core.releaseByHand();
   }
 
   /**

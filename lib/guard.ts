@@ -3,18 +3,43 @@
  */
 import { ASYNC_DISPOSE, DISPOSE } from './dispose.js';
 import { NotHeldError } from './errors.js';
+import { asKnown, isStandIn, originalOf, replaceBy } from './leak.js';
 import type { LockCore } from './lock-core.js';
 import { GUARD } from './not-data.js';
+import { heldAround } from './scope.js';
+
+/**
+ * By which verb a hold was taken. It says who may release it without its guard (`lock.release()` gives back
+ * only what a bare acquire took), and of an RLock who may enter again.
+ *
+ * @internal
+ */
+export const By = {
+  Sync: 0,
+  Promise: 1,
+  With: 2,
+  WithSync: 3,
+  /** By `with`, and the async context knows who is inside. */
+  Scoped: 4,
+} as const;
+
+/** @internal */
+export function isBare(by: number): boolean {
+  return by <= By.Promise;
+}
 
 /**
  * One acquisition of a {@link Lock} or {@link RLock}. Made by their verbs only; it is worth nothing
  * in another process or thread. Use it with `using` or `await using`, or call `release()`.
  *
  * A guard that is dropped without `release()` goes on holding until its thread ends: a collector
- * that released it would do so while the work under it may still run.
+ * that released it would do so while the work under it may still run. Where it is collected, there is
+ * one process warning for its lock, `HOLDFAST_LEAKED`, with the place of its acquisition under
+ * `HOLDFAST_DEBUG=1`.
  */
 export class LockGuard implements Disposable, AsyncDisposable {
   readonly #core: LockCore;
+  #by: number;
 
   /**
    * The fencing token: grows with every acquisition of the lock, by whomever, for the life of the
@@ -34,10 +59,41 @@ export class LockGuard implements Disposable, AsyncDisposable {
   readonly notData = GUARD;
 
   /** @internal */
-  constructor(core: LockCore, token: number, abandoned: boolean) {
+  constructor(core: LockCore, token: number, abandoned: boolean, by: number) {
     this.#core = core;
+    this.#by = by;
     this.token = token;
     this.abandoned = abandoned;
+  }
+
+  /** @internal Whether `release()` of the lock may release it: no `with()` does. */
+  get isBare(): boolean {
+    return isBare(this.#by);
+  }
+
+  /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
+  keep(): void {
+    this.#by = By.WithSync;
+  }
+
+  /** @internal Its `with` runs in an async context of its own. */
+  beScoped(): void {
+    this.#by = By.Scoped;
+  }
+
+  /** @internal */
+  get isScoped(): boolean {
+    return this.#by === By.Scoped;
+  }
+
+  /** @internal Whether it is by this guard that the thread holds `core` now. */
+  holds(core: LockCore): boolean {
+    return this.#core === core && core.guard === asKnown(this);
+  }
+
+  /** @internal */
+  get isOver(): boolean {
+    return this.released;
   }
 
   /** @internal The lock was given up for a wait, and acquired anew by `fresh`. */
@@ -45,6 +101,34 @@ export class LockGuard implements Disposable, AsyncDisposable {
     const self = this as { token: number; abandoned: boolean };
     self.token = fresh.token;
     if (fresh.abandoned) self.abandoned = true;
+    originalOf<LockGuard>(this)?.renew(fresh);
+  }
+
+  /** @internal Whether it stands for another guard already, which may be collected. */
+  get isStandIn(): boolean {
+    return isStandIn(this);
+  }
+
+  /** @internal What the core is to know in its place: nothing else keeps this one from being collected. */
+  standIn(): LockGuard {
+    const standIn = new LockGuard(this.#core, this.token, this.abandoned, this.#by);
+    replaceBy<LockGuard>(this, standIn);
+    return standIn;
+  }
+
+  /** @internal */
+  get title(): string {
+    return this.#core.title;
+  }
+
+  /** @internal Who calls `release()` of the lock has dropped its guard on purpose. */
+  get isHarmless(): boolean {
+    return this.released || (this.isBare && this.#core.isReleasedByHand);
+  }
+
+  /** @internal */
+  protected get by(): number {
+    return this.#by;
   }
 
   /**
@@ -52,7 +136,10 @@ export class LockGuard implements Disposable, AsyncDisposable {
    * has given it up for a time it is not over, though nothing is held.
    */
   get released(): boolean {
-    return this.#core.guard !== this && this.#core.suspensionOf(this) === undefined;
+    const core = this.#core;
+    if (core.guard === this) return false;
+    const known = asKnown(this);
+    return core.guard !== known && core.suspensionOf(known) === undefined;
   }
 
   /**
@@ -63,7 +150,7 @@ export class LockGuard implements Disposable, AsyncDisposable {
    */
   release(): void {
     const core = this.#core;
-    if (core.guard !== this) throw notHeldBy(core, this);
+    if (core.guard !== this && core.guard !== asKnown(this)) throw notHeldBy(core, this);
     core.guard = null;
     try {
       core.leave();
@@ -100,16 +187,28 @@ export class LockGuard implements Disposable, AsyncDisposable {
   /** @internal What both do, and `with` and the like, which call by no symbol. */
   dispose(): void {
     if (this.released) return;
-    const suspension = this.#core.guard === this ? undefined : this.#core.suspensionOf(this);
+    const core = this.#core;
+    const known = core.guard === this ? this : asKnown(this);
+    const suspension = core.guard === known ? undefined : core.suspensionOf(known);
     if (suspension === undefined) this.release();
-    else this.#core.endSuspended(this, suspension);
+    else core.endSuspended(known, suspension);
   }
+}
+
+/**
+ * Whether the running code is inside of a `with()` that holds `core`.
+ *
+ * @internal
+ */
+export function isHeldAround(core: LockCore): boolean {
+  for (const held of heldAround()) if (held instanceof LockGuard && held.holds(core)) return true;
+  return false;
 }
 
 /** @internal */
 export function notHeldBy(core: LockCore, guard: LockGuard): NotHeldError {
   const why =
-    core.suspensionOf(guard) !== undefined
+    core.suspensionOf(asKnown(guard)) !== undefined
       ? "a condition's wait has given up the lock"
       : 'this guard is released already';
   return new NotHeldError(`cannot release ${core.title}: ${why}`);

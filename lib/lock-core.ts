@@ -15,14 +15,16 @@
 import { AgentWord } from './agent-word.js';
 import type { AcquireOptions } from './arguments.js';
 import { ClosedError, DeadlockError, HoldfastError, NotHeldError } from './errors.js';
-import { LockGuard } from './guard.js';
+import { By, isHeldAround, LockGuard } from './guard.js';
 import type { SeenHolder } from './holder.js';
+import { here, isDebug, notePlace } from './leak.js';
 import { STARVING, WAITERS } from './lock-word.js';
 import { native, Outcome, Release, Status } from './native.js';
 import { HELD_BY_OTHER_REALM, type RegionObject, unregister } from './region.js';
 import { Fifo, Request, type RequestOwner, type Suspension } from './request.js';
 import { statusError } from './status.js';
 import { afterTurn, isTurnDue, isTurnUsedUp, type Passer, turned } from './turn.js';
+import { type Watched, warnOfDeadlock, watch } from './watch.js';
 
 /** How long a thread may keep for itself a lock that other threads wait for. */
 const TENURE_MS = 1;
@@ -43,7 +45,14 @@ const Gate = {
   Ticket: 32,
 } as const;
 
-export class LockCore extends AgentWord implements RegionObject, RequestOwner<LockGuard>, Passer {
+/** @internal */
+export const HELD_BY_WITH =
+  'it is held by a with(), which releases it at its end; to release it earlier, use its guard';
+
+export class LockCore
+  extends AgentWord
+  implements RegionObject, RequestOwner<LockGuard>, Passer, Watched
+{
   /** 0: nothing special, both fast paths are open. */
   gate = 0;
   /** The current guard, while this thread holds. */
@@ -57,23 +66,32 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
   seenHolder: SeenHolder | null = null;
   /** Holds that wait for a condition, by what {@link holdOf} says of their guards. */
   #suspended: Map<object, Suspension> | null = null;
+  /** Whether `release()` of the lock is in use here: then a guard may be dropped. */
+  isReleasedByHand = false;
+  /** Whether {@link look} is called once a second. */
+  isWatched = false;
+  /** What the last look saw: who holds, and who has waited longest. */
+  #seen: { guard: LockGuard; head: Request<LockGuard> } | null = null;
+  #isWarned = false;
   /** Called once, when the last instance is closed. */
   onEnd: (() => void) | null = null;
 
   // ---- the fast paths: no closures, no options, no calls into the addon ----
 
   /** One try by one or two swaps. `null` says only that this was not the way. */
-  take(): LockGuard | null {
+  take(by: number): LockGuard | null {
     if (this.gate !== 0) return null;
     const seen = Atomics.compareExchange(this.words, 0, 0, this.agent);
     if (seen !== 0 && !this.takeBeside(seen)) return null;
-    return this.admit(false, false);
+    return this.admit(false, by);
   }
 
   /** The word names this agent now, by whatever way: counts the token up, makes the guard. */
-  admit(abandoned: boolean, _byPromise: boolean): LockGuard {
-    const guard = new LockGuard(this, this.nextToken(), abandoned);
+  admit(abandoned: boolean, by: number): LockGuard {
+    const guard = new LockGuard(this, this.nextToken(), abandoned, by);
     this.guard = guard;
+    if (!this.isWatched) this.beWatched();
+    if (isDebug) notePlace(guard, here());
     return guard;
   }
 
@@ -103,28 +121,24 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
   // ---- the verbs' slow paths ----
 
   /** One try by every way. Never waits. */
-  tryAcquire(warns: boolean): LockGuard | null {
-    const guard = this.take();
+  tryAcquire(warns: boolean, by: number): LockGuard | null {
+    const guard = this.take(by);
     if (guard !== null) return guard;
     this.refuseEnded();
     // Those who wait here came first. And a ticket must not be overtaken by its own agent.
     if (this.guard !== null || this.queue.head !== null) return null;
     const outcome = native.lockTry(this.handle);
     if (outcome !== Outcome.Pending) this.hasTicket = false;
-    return this.taken(outcome, warns);
+    return this.taken(outcome, warns, by);
   }
 
   /** Blocks the thread. Its waiting promises lend their ticket: they cannot run meanwhile. */
-  acquireSync(timeoutMs: number, warns: boolean): LockGuard {
-    const guard = timeoutMs > 0 ? this.take() : this.tryAcquire(warns);
+  acquireSync(timeoutMs: number, warns: boolean, by: number): LockGuard {
+    const guard = timeoutMs > 0 ? this.take(by) : this.tryAcquire(warns, by);
     if (guard !== null) return guard;
     if (timeoutMs <= 0) throw this.timedOut(timeoutMs);
     this.refuseEnded();
-    if (this.guard !== null) {
-      throw new DeadlockError(
-        `${this.title} is held by this thread, which would block itself for ever`,
-      );
-    }
+    if (this.guard !== null) throw this.selfBlocked();
     if (native.heldByOtherRealms(this.handle) > 0) {
       throw new DeadlockError(`${this.title} ${HELD_BY_OTHER_REALM}`);
     }
@@ -137,40 +151,91 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
     this.hasTicket = outcome === Outcome.TimedOut && keepTicket;
     if (outcome === Outcome.TimedOut) throw this.timedOut(timeoutMs);
     if (outcome < 0) this.deliver(outcome);
-    return this.taken(outcome, warns) as LockGuard;
+    return this.taken(outcome, warns, by) as LockGuard;
+  }
+
+  protected selfBlocked(): DeadlockError {
+    return new DeadlockError(
+      `${this.title} is held by this thread, which would block itself for ever`,
+    );
   }
 
   /** A promise of the lock. Errors, bad ones included, come as rejections. */
-  acquire(options: AcquireOptions | undefined, warns: boolean): Promise<LockGuard> {
+  acquire(options: AcquireOptions | undefined, warns: boolean, by: number): Promise<LockGuard> {
     const timeoutMs = options?.timeout ?? Number.POSITIVE_INFINITY;
     const signal = options?.signal;
     if (signal?.aborted) return Promise.reject(signal.reason);
     const isDue = isTurnDue();
-    if (isDue && timeoutMs <= 0) return turned().then(() => this.acquire(options, warns));
+    if (isDue && timeoutMs <= 0) return turned().then(() => this.acquire(options, warns, by));
     try {
       let guard: LockGuard | null = null;
-      if (!isDue) guard = timeoutMs > 0 ? this.take() : this.tryAcquire(warns);
+      if (!isDue) guard = timeoutMs > 0 ? this.take(by) : this.tryAcquire(warns, by);
       if (guard !== null) {
         return signal === undefined ? Promise.resolve(guard) : this.unlessAborted(guard, signal);
       }
       if (timeoutMs <= 0) throw this.timedOut(timeoutMs);
       this.refuseEnded();
+      if (timeoutMs === Number.POSITIVE_INFINITY) this.refuseOwnWait();
     } catch (error) {
       return Promise.reject(error);
     }
     return new Promise((resolve, reject) => {
-      this.enqueue(new Request(this, { resolve, reject }, { timeoutMs, signal, warns }), isDue);
+      this.enqueue(new Request(this, { resolve, reject }, { timeoutMs, signal, warns, by }), isDue);
     });
   }
 
   private enqueue(request: Request<LockGuard>, isTurnDue = false): void {
     this.queue.push(request);
     this.gate |= Gate.Queue;
+    if (this.guard !== null && !this.isWatched) this.beWatched();
     // Only for itself: those before it have a ticket, or await a turn of the loop on purpose.
     if (this.queue.head !== request) return;
     // A lock that would be had now stands free until then. For one that would not be there is no chain to break.
     if (isTurnDue && !this.isAnothers) afterTurn(this);
     else this.pump();
+  }
+
+  /** Throws where the wait would be for a `with()` that the caller is inside of, which waits for the caller. */
+  private refuseOwnWait(): void {
+    if (this.guard === null || !isHeldAround(this)) return;
+    throw new DeadlockError(
+      `${this.title} is held by a with() that this is called from, and would wait for that to end, for ever; ` +
+        'what shall go on after it is to be started outside of it',
+    );
+  }
+
+  // ---- whoever holds and does not release ----
+
+  protected beWatched(): void {
+    this.isWatched = true;
+    watch(this);
+  }
+
+  look(): boolean {
+    this.loosen();
+    const { guard } = this;
+    const { head } = this.queue;
+    this.isWatched = guard !== null && head !== null && !this.#isWarned;
+    if (guard === null || head === null || this.#isWarned) {
+      this.#seen = null;
+      return false;
+    }
+    if (this.#seen?.guard === guard && this.#seen.head === head && !this.isScoped) {
+      this.#isWarned = true;
+      warnOfDeadlock(this.title);
+    }
+    this.#seen = { guard, head };
+    return true;
+  }
+
+  /** Keeps no guard from being collected that has been held for long. */
+  protected loosen(): void {
+    if (this.guard !== null && !this.guard.isStandIn) this.guard = this.guard.standIn();
+  }
+
+  /** Whether it is known who is inside: then nobody waits for what it holds itself. */
+  protected get isScoped(): boolean {
+    return this.guard?.isScoped ?? false;
   }
 
   // ---- the requests of this thread ----
@@ -206,7 +271,8 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
 
   private grant(request: Request<LockGuard>, abandoned: boolean): void {
     this.remove(request);
-    let guard = this.admit(abandoned, true);
+    let guard = this.admit(abandoned, request.by);
+    notePlace(guard, request.place);
     if (request.suspension !== null) guard = this.putBack(request.suspension, guard);
     const { signal } = request;
     request.resolve(signal === undefined ? guard : this.unlessAborted(guard, signal));
@@ -282,9 +348,9 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
 
   // ---- holds given up for a wait (conditions) ----
 
-  /** Whether the calling code may be the holder: of a promise's hold nobody can tell more. */
+  /** Whether the calling code may be the holder. Of a hold without an async context nobody can tell more. */
   isHeldByCaller(): boolean {
-    return this.guard !== null;
+    return this.guard !== null && (!this.isScoped || isHeldAround(this));
   }
 
   /** Gives up the hold for a while, with all its levels, and lets the next one have the lock. */
@@ -321,7 +387,7 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
   resume(suspension: Suspension, warns: boolean): Promise<unknown> {
     try {
       this.refuseOver(suspension);
-      const guard = this.take();
+      const guard = this.take(By.Promise);
       if (guard !== null) return Promise.resolve(this.putBack(suspension, guard));
       this.refuseEnded();
     } catch (error) {
@@ -329,7 +395,8 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
       return Promise.reject(error);
     }
     const again = new Promise<LockGuard>((resolve, reject) => {
-      const wait = { timeoutMs: Number.POSITIVE_INFINITY, signal: undefined, warns };
+      const forEver = Number.POSITIVE_INFINITY;
+      const wait = { timeoutMs: forEver, signal: undefined, warns, by: By.Promise };
       const request = new Request(this, { resolve, reject }, wait);
       request.suspension = suspension;
       suspension.request = request;
@@ -342,7 +409,7 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
   resumeSync(suspension: Suspension, warns: boolean): void {
     try {
       this.refuseOver(suspension);
-      const guard = this.acquireSync(Number.POSITIVE_INFINITY, warns);
+      const guard = this.acquireSync(Number.POSITIVE_INFINITY, warns, By.Sync);
       this.putBack(suspension, guard);
     } catch (error) {
       this.forget(suspension);
@@ -408,6 +475,18 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
 
   // ---- freeing the word ----
 
+  /** `lock.release()`: gives back what a bare acquire took, and nobody's `with()`. */
+  releaseByHand(): void {
+    const { guard } = this;
+    if (guard === null) throw this.notReleased('this thread does not hold it');
+    if (!guard.isBare) throw this.notReleased(HELD_BY_WITH);
+    guard.release();
+  }
+
+  protected notReleased(why: string): NotHeldError {
+    return new NotHeldError(`cannot release ${this.title}: ${why}`);
+  }
+
   /** A release while somebody of this thread waits, or something else is special. */
   private leaveGated(): void {
     const { head } = this.queue;
@@ -465,12 +544,12 @@ export class LockCore extends AgentWord implements RegionObject, RequestOwner<Lo
   }
 
   /** The guard for an outcome of the addon's, `null` if that took nothing. */
-  private taken(outcome: number, warns: boolean): LockGuard | null {
+  private taken(outcome: number, warns: boolean, by: number): LockGuard | null {
     if (outcome < 0) throw statusError(outcome, `cannot acquire ${this.title}`);
     if (outcome !== Outcome.Taken && outcome !== Outcome.TakenAbandoned) return null;
     const abandoned = outcome === Outcome.TakenAbandoned;
     if (abandoned && warns) this.warnAbandoned();
-    return this.admit(abandoned, false);
+    return this.admit(abandoned, by);
   }
 
   // ---- the end ----

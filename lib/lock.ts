@@ -10,9 +10,10 @@ import {
   WAITING_VERBS,
 } from './arguments.js';
 import { Exclusive, type LockOptions, type LockToken } from './exclusive.js';
-import type { LockGuard } from './guard.js';
+import { By, type LockGuard } from './guard.js';
 import { LockCore } from './lock-core.js';
 import { inForce } from './region.js';
+import { runInside } from './scope.js';
 import { isTurnDue } from './turn.js';
 
 /**
@@ -61,14 +62,18 @@ export class Lock extends Exclusive<LockCore> {
    * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
    */
   acquire(options?: AcquireOptions): Promise<LockGuard> {
+    return this.#acquire(options, By.Promise);
+  }
+
+  #acquire(options: AcquireOptions | undefined, by: number): Promise<LockGuard> {
     if (options === undefined && !isTurnDue()) {
-      const guard = this.core.take();
+      const guard = this.core.take(by);
       // Not an async function: one promise less, and nothing that could throw.
       if (guard !== null) return Promise.resolve(guard);
     }
     try {
       checkAcquireOptions(options, 'acquire()');
-      return this.openCore.acquire(options, this.warns);
+      return this.openCore.acquire(options, this.warns, by);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -87,12 +92,16 @@ export class Lock extends Exclusive<LockCore> {
    * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
    */
   acquireSync(options?: AcquireSyncOptions): LockGuard {
+    return this.#acquireSync(options, By.Sync);
+  }
+
+  #acquireSync(options: AcquireSyncOptions | undefined, by: number): LockGuard {
     if (options === undefined) {
-      const guard = this.core.take();
+      const guard = this.core.take(by);
       if (guard !== null) return guard;
     }
     const timeoutMs = syncTimeout(options, 'acquireSync()');
-    return this.openCore.acquireSync(timeoutMs, this.warns);
+    return this.openCore.acquireSync(timeoutMs, this.warns, by);
   }
 
   /**
@@ -105,7 +114,7 @@ export class Lock extends Exclusive<LockCore> {
    */
   tryAcquire(options?: never): LockGuard | null {
     if (options !== undefined) checkNoOptions(options, 'tryAcquire()', WAITING_VERBS);
-    return this.core.take() ?? this.openCore.tryAcquire(this.warns);
+    return this.core.take(By.Sync) ?? this.openCore.tryAcquire(this.warns, By.Sync);
   }
 
   /**
@@ -114,6 +123,9 @@ export class Lock extends Exclusive<LockCore> {
    *
    * @param fn - gets the guard; it may release it early
    * @returns what `fn` returns
+   * @throws DeadlockError `ERR_HOLDFAST_DEADLOCK`: called, without a time-out, from inside of a `with` that holds this
+   *   lock; on Node.js 24 and later, or where `configure({ detectDeadlocks: true })` asks for it. Elsewhere it waits for
+   *   ever, with a process warning (`HOLDFAST_DEADLOCK`) after a second or two
    * @throws what `fn` throws, or what {@link acquire} throws; all as rejections
    */
   async with<T>(
@@ -121,9 +133,11 @@ export class Lock extends Exclusive<LockCore> {
     options?: AcquireOptions,
   ): Promise<T> {
     checkFunction(fn, 'with()');
-    const guard = await this.acquire(options);
+    const guard = await this.#acquire(options, By.With);
     try {
-      return await fn(guard);
+      if (!this.detects) return await fn(guard);
+      guard.beScoped();
+      return await runInside(guard, fn, guard);
     } finally {
       guard.dispose();
     }
@@ -140,7 +154,7 @@ export class Lock extends Exclusive<LockCore> {
    */
   withSync<T>(fn: (guard: LockGuard) => T & Settled<T>, options?: AcquireSyncOptions): T {
     checkFunction(fn, 'withSync()');
-    const guard = this.acquireSync(options);
+    const guard = this.#acquireSync(options, By.WithSync);
     try {
       return settled(fn(guard));
     } finally {

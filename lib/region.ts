@@ -13,7 +13,9 @@ import {
   shown,
 } from './arguments.js';
 import { HoldfastError } from './errors.js';
+import { isDebug } from './leak.js';
 import { native, Status } from './native.js';
+import { isContextFree } from './scope.js';
 import { statusError } from './status.js';
 import { throwUncaught } from './timers.js';
 import { freshTurn } from './turn.js';
@@ -33,6 +35,12 @@ export interface ConfigureOptions {
   mode?: number | undefined;
   /** Whether taking over from a holder that died emits a process warning. Default: `true`. */
   warnOnAbandoned?: boolean | undefined;
+  /**
+   * Whether a promise that waits, from inside of a `with()`, for what that `with()` holds is a DeadlockError at once,
+   * where it would wait for ever. Default: `true` where it costs nothing, which is from Node.js 24 on, or where
+   * `HOLDFAST_DEBUG=1` is set. Before Node.js 24 it makes every promise of the thread slower.
+   */
+  detectDeadlocks?: boolean | undefined;
 }
 
 /** What is in force for this thread. */
@@ -40,6 +48,7 @@ interface Settings {
   readonly namespace: string;
   readonly mode: number;
   readonly warnOnAbandoned: boolean;
+  readonly detectDeadlocks: boolean;
 }
 
 /** An object that this thread has open. */
@@ -54,7 +63,7 @@ export interface RegionObject {
 }
 
 const MODES = [0o600, 0o660];
-const CONFIGURE_KEYS = ['namespace', 'mode', 'warnOnAbandoned'];
+const CONFIGURE_KEYS = ['namespace', 'mode', 'warnOnAbandoned', 'detectDeadlocks'];
 
 /** Under this key new workers inherit what `configure()` set in the thread that starts them. */
 const INHERITED = 'holdfast.settings';
@@ -84,7 +93,7 @@ const objects = new Map<number, RegionObject>();
  * made; workers that are started later inherit it, and children of `fork()` the namespace and mode.
  * Does not block.
  *
- * @param options - `namespace`, `mode`, `warnOnAbandoned`; what is left out has its default
+ * @param options - `namespace`, `mode`, `warnOnAbandoned`, `detectDeadlocks`; what is left out has its default
  * @throws HoldfastError `ERR_HOLDFAST_CONFIGURED`: called again, or after the first object, for
  *   anything but what is in force
  * @throws TypeError, RangeError `ERR_HOLDFAST_INVALID_ARGUMENT`
@@ -92,10 +101,11 @@ const objects = new Map<number, RegionObject>();
 export function configure(options: ConfigureOptions): void {
   if (options === undefined) throw invalidType('configure() needs an object of options');
   checkOptions(options, CONFIGURE_KEYS, 'configure()');
-  const { namespace, mode, warnOnAbandoned } = options;
+  const { namespace, mode, warnOnAbandoned, detectDeadlocks } = options;
   if (namespace !== undefined) checkNamespace(namespace);
   if (mode !== undefined) checkMode(mode, '"mode"');
   if (warnOnAbandoned !== undefined) checkBoolean(warnOnAbandoned, '"warnOnAbandoned"');
+  if (detectDeadlocks !== undefined) checkBoolean(detectDeadlocks, '"detectDeadlocks"');
 
   if (settings === null) {
     const found = defaults();
@@ -103,6 +113,7 @@ export function configure(options: ConfigureOptions): void {
       namespace: namespace ?? found.namespace,
       mode: mode ?? found.mode,
       warnOnAbandoned: warnOnAbandoned ?? found.warnOnAbandoned,
+      detectDeadlocks: detectDeadlocks ?? found.detectDeadlocks,
     };
     isExplicit = true;
     setEnvironmentData(INHERITED, { ...settings });
@@ -111,6 +122,7 @@ export function configure(options: ConfigureOptions): void {
   refuseOther('namespace', namespace, settings.namespace);
   refuseOther('mode', mode, settings.mode, (value) => `0o${value.toString(8)}`);
   refuseOther('warnOnAbandoned', warnOnAbandoned, settings.warnOnAbandoned);
+  refuseOther('detectDeadlocks', detectDeadlocks, settings.detectDeadlocks);
 }
 
 function refuseOther<T>(
@@ -135,7 +147,7 @@ function defaults(): Settings {
   const octal = process.env[MODE_VARIABLE];
   const mode = octal === undefined ? 0o600 : Number.parseInt(octal, 8);
   checkMode(mode, MODE_VARIABLE);
-  return { namespace, mode, warnOnAbandoned: true };
+  return { namespace, mode, warnOnAbandoned: true, detectDeadlocks: isContextFree || isDebug };
 }
 
 function checkMode(mode: unknown, what: string): void {

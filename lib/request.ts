@@ -3,7 +3,8 @@
  * its signal.
  */
 import { type Abortable, offAbort, onAbort } from './abort.js';
-import type { LockGuard } from './guard.js';
+import { By, type LockGuard } from './guard.js';
+import { here } from './leak.js';
 import { native } from './native.js';
 import { waitBegins, waitEnds } from './region.js';
 import { clearTimeout, setTimeout } from './timers.js';
@@ -38,6 +39,10 @@ export class Request<Guard> implements Abortable {
   readonly signal: AbortSignal | undefined;
   /** Whether to emit a warning if the lock turns out to be abandoned. */
   readonly warns: boolean;
+  /** For which verb it waits. */
+  readonly by: number;
+  /** Where it was asked for, under `HOLDFAST_DEBUG=1`. */
+  readonly place: string | undefined;
   /** A hold that was given up for a wait, and is to be taken back: nothing new is acquired. */
   suspension: Suspension | null = null;
   readonly #owner: RequestOwner<Guard>;
@@ -50,7 +55,7 @@ export class Request<Guard> implements Abortable {
       resolve: (guard: Guard | PromiseLike<Guard>) => void;
       reject: (reason: unknown) => void;
     },
-    wait: { timeoutMs: number; signal: AbortSignal | undefined; warns: boolean },
+    wait: { timeoutMs: number; signal: AbortSignal | undefined; warns: boolean; by?: number },
   ) {
     this.#owner = owner;
     this.resolve = settle.resolve;
@@ -58,6 +63,8 @@ export class Request<Guard> implements Abortable {
     this.timeoutMs = wait.timeoutMs;
     this.signal = wait.signal;
     this.warns = wait.warns;
+    this.by = wait.by ?? By.Promise;
+    this.place = here();
   }
 
   /** Listens to its signal and starts its clock. Where the signal throws it has not begun. */

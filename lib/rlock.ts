@@ -1,5 +1,4 @@
 /** The recursive lock: as Lock, but its holder may enter again. */
-import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   type AcquireOptions,
   type AcquireSyncOptions,
@@ -9,62 +8,75 @@ import {
   syncTimeout,
   WAITING_VERBS,
 } from './arguments.js';
+import { DeadlockError } from './errors.js';
 import { Exclusive, type LockOptions, type LockToken } from './exclusive.js';
-import { LockGuard, notHeldBy } from './guard.js';
+import { By, LockGuard, notHeldBy } from './guard.js';
+import { asKnown, here, isDebug, notePlace, replaceBy } from './leak.js';
 import { type Settled, settled } from './lock.js';
-import { LockCore } from './lock-core.js';
+import { HELD_BY_WITH, LockCore } from './lock-core.js';
 import { inForce } from './region.js';
 import type { Suspension } from './request.js';
+import { isThisRun, thisRun } from './run.js';
+import { type Held, isInside, runInside } from './scope.js';
 import { isTurnDue, turned } from './turn.js';
 
-/** By which verb a hold was taken, and with that who may enter it again: see {@link RLock}. */
-const By = { Sync: 0, With: 1, Promise: 2 } as const;
-
 /** One stay in the lock, from its first level to its last. */
-class Hold {
-  by: number;
+class Hold implements Held {
+  /** The verb of its first level: who may enter again. */
+  readonly by: number;
+  /** In which run of this thread's code a bare sync verb took it. */
+  readonly run: number;
+  /** So many calls of `withSync()` that hold it are on the stack: all that runs is called from them. */
+  callers = 0;
   levels = 1;
   token: number;
 
   constructor(by: number, token: number) {
     this.by = by;
+    this.run = by === By.Sync ? thisRun() : -1;
     this.token = token;
   }
-}
 
-/** The holds whose `with` the running code is called from: the innermost, then those around it. */
-interface Scope {
-  readonly hold: Hold;
-  readonly outer: Scope | undefined;
+  get isOver(): boolean {
+    return this.levels === 0;
+  }
 }
-
-// Only ever run(), for the extent of one call: enterWith() would leak a hold into whatever else the
-// caller does afterwards, and make strangers the same holder.
-const scopes = new AsyncLocalStorage<Scope>();
 
 /** One level of a hold. Levels end in any order, the hold with the last of them. */
 class LevelGuard extends LockGuard {
   readonly #core: RLockCore;
   readonly hold: Hold;
   // The levels that are not released form a list, from the innermost, which is the core's `guard`.
-  outer: LevelGuard | null;
+  outer: LevelGuard | null = null;
   inner: LevelGuard | null = null;
   #isReleased = false;
 
-  constructor(core: RLockCore, hold: Hold, abandoned: boolean) {
-    super(core, hold.token, abandoned);
+  constructor(core: RLockCore, hold: Hold, abandoned: boolean, by: number) {
+    super(core, hold.token, abandoned, by);
     this.#core = core;
     this.hold = hold;
-    this.outer = core.guard;
+  }
+
+  /** It is the innermost from now on. */
+  enter(): this {
+    this.outer = this.#core.guard;
     if (this.outer !== null) this.outer.inner = this;
+    this.#core.guard = this;
+    return this;
   }
 
   override get released(): boolean {
-    return this.#isReleased;
+    return this.#isReleased && asKnown(this).#isReleased;
   }
 
   override release(): void {
-    if (this.#isReleased || this.#core.hold !== this.hold) throw notHeldBy(this.#core, this);
+    if (this.#isReleased) {
+      const known = asKnown(this);
+      if (known.#isReleased) throw notHeldBy(this.#core, this);
+      known.release();
+      return;
+    }
+    if (this.#core.hold !== this.hold) throw notHeldBy(this.#core, this);
     this.#isReleased = true;
     try {
       this.#core.leaveLevel(this);
@@ -72,6 +84,21 @@ class LevelGuard extends LockGuard {
       this.#isReleased = !this.#core.keepHold(this);
       throw error;
     }
+  }
+
+  /** Takes its place in the list; this one is to the core as though it was released. */
+  override standIn(): LevelGuard {
+    const standIn = new LevelGuard(this.#core, this.hold, this.abandoned, this.by);
+    replaceBy<LevelGuard>(this, standIn);
+    this.#isReleased = true;
+    const { inner, outer } = this;
+    standIn.outer = outer;
+    standIn.inner = inner;
+    if (outer !== null) outer.inner = standIn;
+    if (inner !== null) inner.outer = standIn;
+    this.outer = null;
+    this.inner = null;
+    return standIn;
   }
 
   /** Ends without a release: the hold it belongs to was given up for a wait, and is not had again. */
@@ -84,23 +111,35 @@ class RLockCore extends LockCore {
   declare guard: LevelGuard | null;
   hold: Hold | null = null;
 
-  override admit(abandoned: boolean, byPromise: boolean): LockGuard {
-    const hold = new Hold(byPromise ? By.Promise : By.Sync, this.nextToken());
+  override admit(abandoned: boolean, by: number): LockGuard {
+    const hold = new Hold(by, this.nextToken());
     this.hold = hold;
     this.words[1] = 1;
-    const guard = new LevelGuard(this, hold, abandoned);
-    this.guard = guard;
+    const guard = new LevelGuard(this, hold, abandoned, by).enter();
+    if (!this.isWatched) this.beWatched();
+    if (isDebug) notePlace(guard, here());
     return guard;
   }
 
   /** One level more, if the calling code is the holder; else `null`. */
-  reenter(bySync: boolean): LevelGuard | null {
+  reenter(by: number): LevelGuard | null {
     const hold = this.hold;
-    if (hold === null || !isHolder(hold, bySync)) return null;
+    if (hold === null || !isHolder(hold, by)) return null;
     this.words[1] = ++hold.levels;
-    const guard = new LevelGuard(this, hold, false);
-    this.guard = guard;
+    const guard = new LevelGuard(this, hold, false, by).enter();
+    if (!this.isWatched) this.beWatched();
+    if (isDebug) notePlace(guard, here());
     return guard;
+  }
+
+  protected override loosen(): void {
+    let innermost: LevelGuard | null = null;
+    for (let level = this.guard; level !== null; level = level.outer) {
+      const known = level.isStandIn ? level : level.standIn();
+      innermost ??= known;
+      level = known;
+    }
+    this.guard = innermost;
   }
 
   leaveLevel(guard: LevelGuard): void {
@@ -125,9 +164,26 @@ class RLockCore extends LockCore {
     return true;
   }
 
+  /** The innermost level that was taken by a bare acquire; of a hold by `with`, only from inside. */
+  override releaseByHand(): void {
+    const { hold } = this;
+    if (hold === null) throw this.notReleased('this thread does not hold it');
+    if (hold.by === By.With && !isInside(hold)) {
+      throw this.notReleased('another task holds it, by a with(): its guards release it');
+    }
+    let level = this.guard;
+    while (level !== null && !level.isBare) level = level.outer;
+    if (level === null) throw this.notReleased(HELD_BY_WITH);
+    level.release();
+  }
+
+  protected override get isScoped(): boolean {
+    return this.hold?.by === By.With;
+  }
+
   override isHeldByCaller(): boolean {
     const { hold } = this;
-    return hold !== null && (hold.by !== By.With || isInside(hold));
+    return hold !== null && (!this.isScoped || isInside(hold));
   }
 
   protected override holdOf(guard: LevelGuard): object {
@@ -169,7 +225,15 @@ class RLockCore extends LockCore {
     if (suspension.isOver) return;
     super.forget(suspension);
     let guard: LevelGuard | null = suspension.guard as LevelGuard;
+    if (guard !== null) guard.hold.levels = 0;
     for (; guard !== null; guard = guard.outer) guard.end();
+  }
+
+  protected override selfBlocked(): DeadlockError {
+    return new DeadlockError(
+      `${this.title} is held by this thread, by another task, or since before a promise was made, and the thread ` +
+        'would block itself for ever; who holds by with() or withSync() can enter again',
+    );
   }
 
   /** Levels of whoever holds it; what a former holder left there does not count. */
@@ -179,15 +243,13 @@ class RLockCore extends LockCore {
   }
 }
 
-function isHolder(hold: Hold, bySync: boolean): boolean {
-  return hold.by === By.Sync ? bySync : hold.by === By.With && isInside(hold);
+function isHolder(hold: Hold, by: number): boolean {
+  if (isSync(hold.by)) return isSync(by) && (hold.callers > 0 || isThisRun(hold.run));
+  return hold.by === By.With && isInside(hold);
 }
 
-function isInside(hold: Hold): boolean {
-  for (let scope = scopes.getStore(); scope !== undefined; scope = scope.outer) {
-    if (scope.hold === hold) return true;
-  }
-  return false;
+function isSync(by: number): boolean {
+  return by === By.Sync || by === By.WithSync;
 }
 
 /**
@@ -196,8 +258,11 @@ function isInside(hold: Hold): boolean {
  * Python's `RLock` belongs to a thread. Here many promises share a thread, so who is "the same
  * holder" depends on how the lock was taken:
  *
- * 1. By `acquireSync`, `withSync` or `tryAcquire`, outside of any `with` that holds it: every later
- *    *sync* verb of the same thread enters again. `acquire` and `with` wait, as any other promise.
+ * 1. By `acquireSync` or `tryAcquire`, outside of any `with` that holds it: every *sync* verb that is
+ *    called in the same synchronous run of code enters again. A run ends with the code that the event
+ *    loop has called, and wherever a promise is made: by `await`, or by calling an async function. After
+ *    that, as rule 3. By `withSync(fn)`: every sync verb that is called from `fn`. `acquire` and `with`
+ *    wait, as any other promise.
  * 2. By `with(fn)`: every verb, sync or async, that is called from the async context of `fn`
  *    enters again: `fn` itself, all that it awaits, and all that it starts.
  * 3. By a bare `acquire()`, outside of any `with` that holds it: the hold belongs to its guard
@@ -244,20 +309,19 @@ export class RLock extends Exclusive<RLockCore> {
    * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
    */
   acquire(options?: AcquireOptions): Promise<LockGuard> {
+    return this.#acquire(options, By.Promise);
+  }
+
+  #acquire(options: AcquireOptions | undefined, by: number): Promise<LockGuard> {
     try {
       if (options !== undefined) checkAcquireOptions(options, 'acquire()');
       const core = this.openCore;
-      if (core.hold === null) {
-        const wait = core.acquire(options, this.warns);
-        // Had it at once: admit() took it for a sync verb's.
-        if (core.hold !== null) (core.hold as Hold).by = By.Promise;
-        return wait;
-      }
+      if (core.hold === null) return core.acquire(options, this.warns, by);
       if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
       // As every promise that would have it at once; the hold is the caller's, and is kept meanwhile.
-      if (isTurnDue()) return turned().then(() => this.acquire(options));
-      const guard = core.reenter(false);
-      return guard === null ? core.acquire(options, this.warns) : Promise.resolve(guard);
+      if (isTurnDue()) return turned().then(() => this.#acquire(options, by));
+      const guard = core.reenter(by);
+      return guard === null ? core.acquire(options, this.warns, by) : Promise.resolve(guard);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -274,10 +338,14 @@ export class RLock extends Exclusive<RLockCore> {
    * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
    */
   acquireSync(options?: AcquireSyncOptions): LockGuard {
+    return this.#acquireSync(options, By.Sync);
+  }
+
+  #acquireSync(options: AcquireSyncOptions | undefined, by: number): LockGuard {
     const timeoutMs =
       options === undefined ? Number.POSITIVE_INFINITY : syncTimeout(options, 'acquireSync()');
     const core = this.openCore;
-    return core.reenter(true) ?? core.acquireSync(timeoutMs, this.warns);
+    return core.reenter(by) ?? core.acquireSync(timeoutMs, this.warns, by);
   }
 
   /**
@@ -290,7 +358,7 @@ export class RLock extends Exclusive<RLockCore> {
   tryAcquire(options?: never): LockGuard | null {
     if (options !== undefined) checkNoOptions(options, 'tryAcquire()', WAITING_VERBS);
     const core = this.openCore;
-    return core.reenter(true) ?? core.tryAcquire(this.warns);
+    return core.reenter(By.Sync) ?? core.tryAcquire(this.warns, By.Sync);
   }
 
   /**
@@ -306,12 +374,11 @@ export class RLock extends Exclusive<RLockCore> {
     options?: AcquireOptions,
   ): Promise<T> {
     checkFunction(fn, 'with()');
-    const guard = (await this.acquire(options)) as LevelGuard;
+    const guard = (await this.#acquire(options, By.With)) as LevelGuard;
     const { hold } = guard;
     try {
       if (isInside(hold)) return await fn(guard);
-      hold.by = By.With;
-      return await scopes.run({ hold, outer: scopes.getStore() }, fn, guard);
+      return await runInside(hold, fn, guard);
     } finally {
       guard.dispose();
     }
@@ -328,10 +395,13 @@ export class RLock extends Exclusive<RLockCore> {
    */
   withSync<T>(fn: (guard: LockGuard) => T & Settled<T>, options?: AcquireSyncOptions): T {
     checkFunction(fn, 'withSync()');
-    const guard = this.acquireSync(options);
+    const guard = this.#acquireSync(options, By.WithSync) as LevelGuard;
+    const { hold } = guard;
+    hold.callers++;
     try {
       return settled(fn(guard));
     } finally {
+      hold.callers--;
       guard.dispose();
     }
   }

@@ -9,13 +9,31 @@ import {
 import { type Claim, claimLater, claimSync } from './claim.js';
 import { ASYNC_DISPOSE, DISPOSE } from './dispose.js';
 import { DeadlockError, NotHeldError } from './errors.js';
+import { asKnown, here, isStandIn, notePlace, replaceBy } from './leak.js';
 import { Action, native, Outcome } from './native.js';
 import { GUARD } from './not-data.js';
 import { HELD_BY_OTHER_REALM } from './region.js';
+import { heldAround } from './scope.js';
 import type { ObjectCore } from './waiter.js';
 
 /** What is wanted or given back, as the addon has it. */
 const Role = { Read: 1, Write: 2, Upgrade: 3 } as const;
+
+/**
+ * How a side is taken, once for each acquisition: its guard has it, and what that becomes.
+ *
+ * @internal
+ */
+export interface Taking {
+  /** Whether to emit a warning if the lock turns out to be abandoned. */
+  readonly warns: boolean;
+  /** By a bare acquire, and not by a `with()`. */
+  isBare: boolean;
+  /** By a `with()` that runs in an async context of its own. */
+  isScoped: boolean;
+  /** Ends the upgrade that the share waits for. */
+  upgrade: AbortController | null;
+}
 
 /**
  * What this thread holds of one RWLock, whichever instance it came by.
@@ -25,6 +43,8 @@ const Role = { Read: 1, Write: 2, Upgrade: 3 } as const;
 export class Holds {
   readonly core: ObjectCore;
   writer: WriteGuard | null = null;
+  /** Whether `release()` of a side is in use here: then a guard may be dropped. */
+  isReleasedByHand = false;
   /** In the order in which they came. */
   readonly readers = new Set<ReadGuard>();
   /** Readers are all told of an abandonment until a writer is; one warning of it is enough. */
@@ -35,13 +55,22 @@ export class Holds {
   }
 
   addReader(guard: ReadGuard): void {
-    this.readers.add(guard);
+    this.readers.add(asKnown(guard));
     this.#count();
   }
 
   removeReader(guard: ReadGuard): void {
-    this.readers.delete(guard);
+    this.readers.delete(asKnown(guard));
     this.#count();
+  }
+
+  /** Keeps no guard from being collected that has been held for long. */
+  loosen(): void {
+    const readers = [...this.readers];
+    // All of them anew, as their order counts.
+    this.readers.clear();
+    for (const share of readers) this.readers.add(isStandIn(share) ? share : share.standIn());
+    if (this.writer !== null && !isStandIn(this.writer)) this.writer = this.writer.standIn();
   }
 
   setWriter(guard: WriteGuard | null): void {
@@ -51,6 +80,20 @@ export class Holds {
 
   #count(): void {
     this.core.held = this.readers.size + (this.writer === null ? 0 : 1);
+  }
+
+  get isAllScoped(): boolean {
+    for (const share of this.readers) if (!share.isScoped) return false;
+    return this.writer?.isScoped ?? true;
+  }
+
+  /** Whether a `with()` that the caller is inside of holds either side, by another guard than `except`. */
+  isHeldAround(except?: ReadGuard): boolean {
+    for (const held of heldAround()) {
+      const isSide = held instanceof ReadGuard || held instanceof WriteGuard;
+      if (isSide && held !== except && !held.isOver && held.isOf(this.core)) return true;
+    }
+    return false;
   }
 
   /** Throws for a status. */
@@ -81,15 +124,18 @@ const holds = new WeakMap<ObjectCore, Holds>();
 export function holdsOf(core: ObjectCore): Holds {
   let known = holds.get(core);
   if (known === undefined) {
-    known = new Holds(core);
-    holds.set(core, known);
+    const fresh = new Holds(core);
+    known = fresh;
+    holds.set(core, fresh);
+    core.loosen = () => fresh.loosen();
+    core.isAllScoped = () => fresh.isAllScoped;
   }
   return known;
 }
 
 /**
  * One share of an `RWLock`'s read side. Made by its verbs only. Use it with `using` or `await using`, or call
- * `release()`; one that is dropped goes on holding until its thread ends.
+ * `release()`; one that is dropped goes on holding until its thread ends, and is warned of as a `LockGuard` is.
  */
 export class ReadGuard implements Disposable, AsyncDisposable {
   /**
@@ -100,21 +146,66 @@ export class ReadGuard implements Disposable, AsyncDisposable {
   /** @internal */
   readonly notData = GUARD;
   readonly #holds: Holds;
-  readonly #warns: boolean;
-  /** Ends the upgrade that this share waits for. */
-  #upgrade: AbortController | null = null;
+  readonly #taking: Taking;
   #next: WriteGuard | null = null;
 
   /** @internal */
-  constructor(holds: Holds, abandoned: boolean, warns: boolean) {
+  constructor(holds: Holds, abandoned: boolean, taking: Taking) {
     this.#holds = holds;
     this.abandoned = abandoned;
-    this.#warns = warns;
+    this.#taking = taking;
+  }
+
+  /** @internal Whether `release()` of the side may release it: no `with()` does. */
+  get isBare(): boolean {
+    return this.#taking.isBare;
+  }
+
+  /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
+  keep(): void {
+    this.#taking.isBare = false;
+  }
+
+  /** @internal Its `with` runs in an async context of its own. */
+  beScoped(): void {
+    this.#taking.isScoped = true;
+  }
+
+  /** @internal */
+  get isScoped(): boolean {
+    return this.#taking.isScoped;
+  }
+
+  /** @internal */
+  get title(): string {
+    return this.#holds.core.title;
+  }
+
+  /** @internal Who calls `release()` of the side has dropped its guard on purpose. */
+  get isHarmless(): boolean {
+    return this.released || (this.isBare && this.#holds.isReleasedByHand);
+  }
+
+  /** @internal What the thread is to know in its place: nothing else keeps this one from being collected. */
+  standIn(): ReadGuard {
+    const standIn = new ReadGuard(this.#holds, this.abandoned, this.#taking);
+    replaceBy<ReadGuard>(this, standIn);
+    return standIn;
+  }
+
+  /** @internal Also what it became. */
+  get isOver(): boolean {
+    return this.released && (this.#next?.isOver ?? true);
+  }
+
+  /** @internal Whether it is a side of `core`; of what it became too. */
+  isOf(core: ObjectCore): boolean {
+    return this.#holds.core === core;
   }
 
   /** Whether this share is over: released, by whatever verb, or turned into the write side. */
   get released(): boolean {
-    return !this.#holds.readers.has(this);
+    return !this.#holds.readers.has(asKnown(this));
   }
 
   /**
@@ -124,7 +215,7 @@ export class ReadGuard implements Disposable, AsyncDisposable {
    */
   release(): void {
     if (this.released) throw releasedAlready(this.#holds);
-    this.#upgrade?.abort(
+    this.#taking.upgrade?.abort(
       new NotHeldError(`${this.#holds.core.title}: the share was released before its upgrade`),
     );
     this.#holds.act(Action.Release, Role.Read);
@@ -150,13 +241,13 @@ export class ReadGuard implements Disposable, AsyncDisposable {
     const signal = options?.signal;
     if (signal?.aborted) throw signal.reason;
     if (this.released) throw releasedAlready(this.#holds);
-    if (this.#upgrade !== null) throw upgradeDeadlock(this.#holds);
+    if (this.#taking.upgrade !== null) throw upgradeDeadlock(this.#holds);
     const ending = new AbortController();
     const forward = { aborted: () => ending.abort(signal?.reason) };
     if (signal !== undefined) onAbort(signal, forward);
-    this.#upgrade = ending;
+    this.#taking.upgrade = ending;
     try {
-      const claim = new UpgradeClaim(this.#holds, this, this.#warns);
+      const claim = new UpgradeClaim(this.#holds, this, this.#taking);
       return this.#became(
         await claimLater(this.#holds.core, claim, {
           timeout: options?.timeout,
@@ -166,7 +257,7 @@ export class ReadGuard implements Disposable, AsyncDisposable {
     } catch (error) {
       throw this.#explained(error);
     } finally {
-      this.#upgrade = null;
+      this.#taking.upgrade = null;
       if (signal !== undefined) offAbort(signal, forward);
     }
   }
@@ -184,7 +275,7 @@ export class ReadGuard implements Disposable, AsyncDisposable {
     const timeoutMs = syncTimeout(options, 'upgradeSync()');
     if (this.released) throw releasedAlready(this.#holds);
     try {
-      const claim = new UpgradeClaim(this.#holds, this, this.#warns);
+      const claim = new UpgradeClaim(this.#holds, this, this.#taking);
       return this.#became(claimSync(this.#holds.core, claim, timeoutMs));
     } catch (error) {
       throw this.#explained(error);
@@ -225,7 +316,7 @@ export class ReadGuard implements Disposable, AsyncDisposable {
 
 /**
  * The write side of an `RWLock`, held. Made by its verbs only. Use it with `using` or `await using`, or call
- * `release()`; one that is dropped goes on holding until its thread ends.
+ * `release()`; one that is dropped goes on holding until its thread ends, and is warned of as a `LockGuard` is.
  */
 export class WriteGuard implements Disposable, AsyncDisposable {
   /** The fencing token: grows with every acquisition of the write side, for the life of the shared memory. */
@@ -235,20 +326,67 @@ export class WriteGuard implements Disposable, AsyncDisposable {
   /** @internal */
   readonly notData = GUARD;
   readonly #holds: Holds;
-  readonly #warns: boolean;
+  readonly #taking: Taking;
   #next: ReadGuard | null = null;
 
   /** @internal */
-  constructor(holds: Holds, abandoned: boolean, warns: boolean) {
+  constructor(holds: Holds, abandoned: boolean, taking: Taking) {
     this.#holds = holds;
     this.token = holds.core.tokens[1] as number;
     this.abandoned = abandoned;
-    this.#warns = warns;
+    this.#taking = taking;
+  }
+
+  /** @internal Whether `release()` of the side may release it: no `with()` does. */
+  get isBare(): boolean {
+    return this.#taking.isBare;
+  }
+
+  /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
+  keep(): void {
+    this.#taking.isBare = false;
+  }
+
+  /** @internal Its `with` runs in an async context of its own. */
+  beScoped(): void {
+    this.#taking.isScoped = true;
+  }
+
+  /** @internal */
+  get isScoped(): boolean {
+    return this.#taking.isScoped;
+  }
+
+  /** @internal */
+  get title(): string {
+    return this.#holds.core.title;
+  }
+
+  /** @internal Who calls `release()` of the side has dropped its guard on purpose. */
+  get isHarmless(): boolean {
+    return this.released || (this.isBare && this.#holds.isReleasedByHand);
+  }
+
+  /** @internal What the thread is to know in its place: nothing else keeps this one from being collected. */
+  standIn(): WriteGuard {
+    const standIn = new WriteGuard(this.#holds, this.abandoned, this.#taking);
+    replaceBy<WriteGuard>(this, standIn);
+    return standIn;
+  }
+
+  /** @internal Also what it became. */
+  get isOver(): boolean {
+    return this.released && (this.#next?.isOver ?? true);
+  }
+
+  /** @internal Whether it is a side of `core`; of what it became too. */
+  isOf(core: ObjectCore): boolean {
+    return this.#holds.core === core;
   }
 
   /** Whether it is over: released, by whatever verb, or turned into a share. */
   get released(): boolean {
-    return this.#holds.writer !== this;
+    return this.#holds.writer !== asKnown(this);
   }
 
   /**
@@ -288,8 +426,9 @@ export class WriteGuard implements Disposable, AsyncDisposable {
     if (this.released) throw releasedAlready(this.#holds);
     this.#holds.act(Action.Downgrade);
     this.#holds.setWriter(null);
-    const guard = new ReadGuard(this.#holds, this.abandoned, this.#warns);
+    const guard = new ReadGuard(this.#holds, this.abandoned, this.#taking);
     this.#holds.addReader(guard);
+    notePlace(guard, here());
     this.#next = guard;
     return guard;
   }
@@ -342,24 +481,36 @@ function upgradeDeadlock(holds: Holds): DeadlockError {
   );
 }
 
+/** Of a wait from inside of a `with()`. */
+function ownWait(holds: Holds, why: string): DeadlockError {
+  const error = new DeadlockError(
+    `${holds.core.title}: this would wait for ever, as ${why}; what shall go on after a with() is to be started ` +
+      'outside of it',
+  );
+  worded.add(error);
+  return error;
+}
+
 /** @internal */
 export class ReadClaim implements Claim<ReadGuard> {
   readonly role = Role.Read;
   readonly units = 1;
   guard: ReadGuard | null = null;
   readonly #holds: Holds;
-  readonly #warns: boolean;
+  readonly #taking: Taking;
+  readonly #place = here();
 
-  constructor(holds: Holds, warns: boolean) {
+  constructor(holds: Holds, taking: Taking) {
     this.#holds = holds;
-    this.#warns = warns;
+    this.#taking = taking;
   }
 
   took(outcome: number): void {
     const abandoned = outcome === Outcome.TakenAbandoned;
-    this.guard = new ReadGuard(this.#holds, abandoned, this.#warns);
+    this.guard = new ReadGuard(this.#holds, abandoned, this.#taking);
     this.#holds.addReader(this.guard);
-    this.#holds.warn(true, abandoned, this.#warns);
+    notePlace(this.guard, this.#place);
+    this.#holds.warn(true, abandoned, this.#taking.warns);
   }
 
   giveBack(outcome: number): void {
@@ -380,6 +531,15 @@ export class ReadClaim implements Claim<ReadGuard> {
     }
     refuseOtherRealms(this.#holds);
   }
+
+  refuseOwnWait(): void {
+    if (!this.#holds.isHeldAround()) return;
+    const isWritten = this.#holds.writer !== null;
+    const why = isWritten
+      ? 'holds the write side'
+      : 'has a share already, for which a writer waits first';
+    throw ownWait(this.#holds, `a with() that it is called from ${why}`);
+  }
 }
 
 /** @internal */
@@ -388,18 +548,20 @@ export class WriteClaim implements Claim<WriteGuard> {
   readonly units = 1;
   guard: WriteGuard | null = null;
   protected readonly holds: Holds;
-  readonly #warns: boolean;
+  readonly #taking: Taking;
+  readonly #place = here();
 
-  constructor(holds: Holds, warns: boolean) {
+  constructor(holds: Holds, taking: Taking) {
     this.holds = holds;
-    this.#warns = warns;
+    this.#taking = taking;
   }
 
   took(outcome: number): void {
     const abandoned = outcome === Outcome.TakenAbandoned;
-    this.guard = new WriteGuard(this.holds, abandoned, this.#warns);
+    this.guard = new WriteGuard(this.holds, abandoned, this.#taking);
     this.holds.setWriter(this.guard);
-    this.holds.warn(false, abandoned, this.#warns);
+    notePlace(this.guard, this.#place);
+    this.holds.warn(false, abandoned, this.#taking.warns);
   }
 
   giveBack(outcome: number): void {
@@ -420,14 +582,20 @@ export class WriteClaim implements Claim<WriteGuard> {
     if (readers.size > 0) throw deadlock(this.holds, 'it holds a share');
     refuseOtherRealms(this.holds);
   }
+
+  refuseOwnWait(): void {
+    if (!this.holds.isHeldAround()) return;
+    const side = this.holds.writer === null ? 'a share' : 'the write side';
+    throw ownWait(this.holds, `a with() that it is called from holds ${side}`);
+  }
 }
 
 class UpgradeClaim extends WriteClaim {
   override readonly role = Role.Upgrade;
   readonly #share: ReadGuard;
 
-  constructor(holds: Holds, share: ReadGuard, warns: boolean) {
-    super(holds, warns);
+  constructor(holds: Holds, share: ReadGuard, taking: Taking) {
+    super(holds, taking);
     this.#share = share;
   }
 
@@ -454,5 +622,10 @@ class UpgradeClaim extends WriteClaim {
       throw deadlock(this.holds, 'it has other shares, which it could not release meanwhile');
     }
     refuseOtherRealms(this.holds);
+  }
+
+  override refuseOwnWait(): void {
+    if (!this.holds.isHeldAround(this.#share)) return;
+    throw ownWait(this.holds, 'a with() that it is called from holds another share');
   }
 }

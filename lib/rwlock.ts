@@ -22,9 +22,11 @@ import {
   holdsOf,
   ReadClaim,
   type ReadGuard,
+  type Taking,
   WriteClaim,
   type WriteGuard,
 } from './rwlock-guard.js';
+import { runInside } from './scope.js';
 import { SharedObject } from './shared-object.js';
 import { isTurnDue, turned } from './turn.js';
 import type { ObjectCore } from './waiter.js';
@@ -33,6 +35,8 @@ import type { ObjectCore } from './waiter.js';
 interface Access {
   readonly name: string;
   readonly warns: boolean;
+  /** Whether a `with()` has an async context of its own, from which deadlocks are seen. */
+  readonly detects: boolean;
   /** Throws ClosedError. */
   core(): ObjectCore;
 }
@@ -68,10 +72,22 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
   }
 
   /** @internal */
-  protected abstract claim(holds: Holds, warns: boolean): Claim<Guard>;
+  protected abstract claim(holds: Holds, taking: Taking): Claim<Guard>;
 
-  #claim(): Claim<Guard> {
-    return this.claim(this.holds, this.#access.warns);
+  #claim(isBare: boolean): Claim<Guard> {
+    const { warns } = this.#access;
+    return this.claim(this.holds, { warns, isBare, isScoped: false, upgrade: null });
+  }
+
+  async #acquire(options: AcquireOptions | undefined, isBare: boolean): Promise<Guard> {
+    checkAcquireOptions(options, 'acquire()');
+    if (isTurnDue()) await turned();
+    return claimLater(this.core, this.#claim(isBare), options);
+  }
+
+  #acquireSync(options: AcquireSyncOptions | undefined, isBare: boolean): Guard {
+    const timeoutMs = syncTimeout(options, 'acquireSync()');
+    return claimSync(this.core, this.#claim(isBare), timeoutMs);
   }
 
   /**
@@ -83,10 +99,8 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
    * @throws ClosedError, UnlinkedError, RegionError
    * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
    */
-  async acquire(options?: AcquireOptions): Promise<Guard> {
-    checkAcquireOptions(options, 'acquire()');
-    if (isTurnDue()) await turned();
-    return claimLater(this.core, this.#claim(), options);
+  acquire(options?: AcquireOptions): Promise<Guard> {
+    return this.#acquire(options, true);
   }
 
   /**
@@ -101,8 +115,7 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
    * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
    */
   acquireSync(options?: AcquireSyncOptions): Guard {
-    const timeoutMs = syncTimeout(options, 'acquireSync()');
-    return claimSync(this.core, this.#claim(), timeoutMs);
+    return this.#acquireSync(options, true);
   }
 
   /**
@@ -114,7 +127,7 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
    */
   tryAcquire(options?: never): Guard | null {
     if (options !== undefined) checkNoOptions(options, 'tryAcquire()', WAITING_VERBS);
-    return claimNow(this.core, this.#claim());
+    return claimNow(this.core, this.#claim(true));
   }
 
   /**
@@ -123,13 +136,17 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
    *
    * @param fn - gets the guard. It may release it early, upgrade or downgrade it: what it became is released too
    * @returns what `fn` returns
+   * @throws DeadlockError `ERR_HOLDFAST_DEADLOCK`: called, without a time-out, from inside of a `with` of this lock for
+   *   which it would have to wait, as `Lock.with` detects it
    * @throws what `fn` throws, or what {@link acquire} throws; all as rejections
    */
   async with<T>(fn: (guard: Guard) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
     checkFunction(fn, 'with()');
-    const guard = await this.acquire(options);
+    const guard = await this.#acquire(options, false);
     try {
-      return await fn(guard);
+      if (!this.#access.detects) return await fn(guard);
+      guard.beScoped();
+      return await runInside<Guard, T | PromiseLike<T>>(guard, fn, guard);
     } finally {
       guard.endAll();
     }
@@ -145,7 +162,7 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
    */
   withSync<T>(fn: (guard: Guard) => T & Settled<T>, options?: AcquireSyncOptions): T {
     checkFunction(fn, 'withSync()');
-    const guard = this.acquireSync(options);
+    const guard = this.#acquireSync(options, false);
     try {
       return settled(fn(guard));
     } finally {
@@ -156,7 +173,7 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
   /** Whether anybody, in any process, holds this side, at this moment. */
   abstract get locked(): boolean;
 
-  /** Gives back what this thread holds of this side, without a guard at hand. Does not block. */
+  /** Gives back what this thread took of this side by a bare acquire, without its guard at hand. Does not block. */
   abstract release(): void;
 }
 
@@ -172,20 +189,27 @@ export class ReadSide extends Side<ReadGuard> {
   }
 
   /**
-   * Gives back the share that this thread got last; its guard is released then. Does not block.
+   * Gives back the share that this thread got last by `acquire`, `acquireSync` or `tryAcquire`; its guard is released
+   * then. Does not block.
    *
-   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: this thread has none, and nothing changes
+   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: this thread has none, or none but of a `with`, which releases it
+   *   itself (or by its guard); nothing changes
    * @throws ClosedError `ERR_HOLDFAST_CLOSED`
    */
   override release(): void {
-    const last = [...this.holds.readers].at(-1);
-    if (last === undefined) throw notHeld(this.core, 'has no share of it');
+    const { holds } = this;
+    holds.isReleasedByHand = true;
+    const { readers } = holds;
+    const last = [...readers].reverse().find((share) => share.isBare);
+    if (last === undefined) {
+      throw notHeld(this.core, readers.size === 0 ? 'has no share of it' : 'reads by a with()');
+    }
     last.release();
   }
 
   /** @internal */
-  protected override claim(holds: Holds, warns: boolean): Claim<ReadGuard> {
-    return new ReadClaim(holds, warns);
+  protected override claim(holds: Holds, taking: Taking): Claim<ReadGuard> {
+    return new ReadClaim(holds, taking);
   }
 }
 
@@ -201,25 +225,33 @@ export class WriteSide extends Side<WriteGuard> {
   }
 
   /**
-   * Gives back the write side, if this thread holds it; its guard is released then. Does not block.
+   * Gives back the write side, if this thread took it by `acquire`, `acquireSync` or `tryAcquire`; its guard is
+   * released then. Does not block.
    *
-   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: it does not, and nothing changes
+   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: it does not hold it, or by a `with`, which releases it itself (or by
+   *   its guard); nothing changes
    * @throws ClosedError `ERR_HOLDFAST_CLOSED`
    */
   override release(): void {
-    const { writer } = this.holds;
+    const { holds } = this;
+    holds.isReleasedByHand = true;
+    const { writer } = holds;
     if (writer === null) throw notHeld(this.core, 'does not hold its write side');
+    if (!writer.isBare) throw notHeld(this.core, 'writes by a with()');
     writer.release();
   }
 
   /** @internal */
-  protected override claim(holds: Holds, warns: boolean): Claim<WriteGuard> {
-    return new WriteClaim(holds, warns);
+  protected override claim(holds: Holds, taking: Taking): Claim<WriteGuard> {
+    return new WriteClaim(holds, taking);
   }
 }
 
 function notHeld(core: ObjectCore, what: string): NotHeldError {
-  return new NotHeldError(`cannot release ${core.title}: this thread ${what}`);
+  const remedy = what.endsWith('with()')
+    ? ', which releases it at its end; to release it earlier, use its guard'
+    : '';
+  return new NotHeldError(`cannot release ${core.title}: this thread ${what}${remedy}`);
 }
 
 /**
@@ -259,9 +291,11 @@ export class RWLock extends SharedObject<'RWLock'> {
     const warns = options?.warnOnAbandoned;
     if (warns !== undefined) checkBoolean(warns, '"warnOnAbandoned"');
     super('RWLock', name, { first: 0, second: 0, describe: () => 'no parameters' }, options);
+    const { warnOnAbandoned, detectDeadlocks } = inForce();
     const access: Access = {
       name: this.name,
-      warns: warns ?? inForce().warnOnAbandoned,
+      warns: warns ?? warnOnAbandoned,
+      detects: detectDeadlocks,
       core: () => this.core,
     };
     this.read = new ReadSide(access);

@@ -17,9 +17,12 @@ import { type Claim, claimLater, claimNow, claimSync } from './claim.js';
 import { ASYNC_DISPOSE, DISPOSE } from './dispose.js';
 import { DeadlockError, NotHeldError } from './errors.js';
 import { EXISTING } from './exclusive.js';
+import { here, type Leakable, notePlace, watchOver } from './leak.js';
 import { type Settled, settled } from './lock.js';
 import { Action, native, Outcome, Question, Status } from './native.js';
 import { GUARD } from './not-data.js';
+import { inForce } from './region.js';
+import { heldAround, runInside } from './scope.js';
 import { SharedObject } from './shared-object.js';
 import { isTurnDue, turned } from './turn.js';
 import type { ObjectCore } from './waiter.js';
@@ -49,9 +52,157 @@ export interface SemaphoreWithSyncOptions extends AcquireSyncOptions {
 const MAX_PERMITS = 2 ** 31 - 1;
 const WITH_KEYS = ['permits', 'timeout', 'signal'];
 
+/** The permits of one acquisition, owned: what its guard and its semaphore know of it. */
+class Permits implements Leakable {
+  readonly count: number;
+  /** Of a bare acquire, and not of a `with()`. */
+  isBare: boolean;
+  /** Given back, by the guard or by `release(n)`. */
+  isOver = false;
+  /** Of a `with()` that runs in an async context of its own. */
+  isScoped = false;
+  /** Until it has been held for long: see leak.ts. */
+  guard: SemaphoreGuard | null = null;
+  before: Permits | null = null;
+  after: Permits | null = null;
+  /** `null`: they are not owned. */
+  readonly holdings: Holdings | null;
+
+  constructor(holdings: Holdings | null, count: number, bare: boolean) {
+    this.holdings = holdings;
+    this.count = count;
+    this.isBare = bare;
+  }
+
+  get title(): string {
+    return this.holdings?.core.title ?? '';
+  }
+
+  get isHarmless(): boolean {
+    return this.isOver || (this.isBare && this.holdings?.isReleasedByHand === true);
+  }
+}
+
+/** Permits of guards that are not released, the oldest first. */
+class PermitsList {
+  head: Permits | null = null;
+  #tail: Permits | null = null;
+
+  push(permits: Permits): void {
+    permits.before = this.#tail;
+    if (this.#tail === null) this.head = permits;
+    else this.#tail.after = permits;
+    this.#tail = permits;
+  }
+
+  remove(permits: Permits): void {
+    const { before, after } = permits;
+    if (before === null) this.head = after;
+    else before.after = after;
+    if (after === null) this.#tail = before;
+    else after.before = before;
+    permits.before = null;
+    permits.after = null;
+  }
+
+  loosen(): void {
+    for (let permits = this.head; permits !== null; permits = permits.after) {
+      if (permits.guard !== null) watchOver(permits.guard, permits);
+      permits.guard = null;
+    }
+  }
+}
+
+/** What this thread holds of one owned semaphore, whichever instance it came by. */
+class Holdings {
+  readonly core: ObjectCore;
+  /** Of bare acquires: what `release(n)` may give back. */
+  readonly #bare = new PermitsList();
+  /** Of `with()`s. */
+  readonly #kept = new PermitsList();
+  /** Whether that is in use here: then a guard may be dropped. */
+  isReleasedByHand = false;
+  /** As many permits are in there. */
+  #inGuards = 0;
+  /** Held still, of guards that `release(n)` has ended. */
+  #rest = 0;
+
+  constructor(core: ObjectCore) {
+    this.core = core;
+    core.loosen = () => this.loosen();
+    core.isAllScoped = () => this.scoped === core.held;
+  }
+
+  /** As many are held by `with()`s that run in async contexts of their own. */
+  scoped = 0;
+
+  scope(permits: Permits): void {
+    permits.isScoped = true;
+    this.scoped += permits.count;
+  }
+
+  /** How many `release(n)` may give back. */
+  get byHand(): number {
+    return this.#inGuards + this.#rest;
+  }
+
+  add(permits: Permits): void {
+    if (permits.isBare) {
+      this.#bare.push(permits);
+      this.#inGuards += permits.count;
+    } else {
+      this.#kept.push(permits);
+    }
+  }
+
+  remove(permits: Permits): void {
+    if (permits.isBare) {
+      this.#bare.remove(permits);
+      this.#inGuards -= permits.count;
+    } else {
+      this.#kept.remove(permits);
+    }
+    if (permits.isScoped) this.scoped -= permits.count;
+    permits.isScoped = false;
+  }
+
+  /** They are given back by their own guard from now on, and nothing else. */
+  keep(permits: Permits): void {
+    this.remove(permits);
+    permits.isBare = false;
+    this.add(permits);
+  }
+
+  loosen(): void {
+    this.#bare.loosen();
+    this.#kept.loosen();
+  }
+
+  /** `n` were given back by hand: the oldest guards end, as many as it takes. */
+  end(n: number): void {
+    this.#rest -= n;
+    for (let { head } = this.#bare; head !== null && this.#rest < 0; { head } = this.#bare) {
+      head.isOver = true;
+      this.remove(head);
+      this.#rest += head.count;
+    }
+  }
+}
+
+const holdings = new WeakMap<ObjectCore, Holdings>();
+
+function holdingsOf(core: ObjectCore): Holdings {
+  let known = holdings.get(core);
+  if (known === undefined) {
+    known = new Holdings(core);
+    holdings.set(core, known);
+  }
+  return known;
+}
+
 /**
  * One acquisition from a {@link Semaphore}. Made by its verbs only. Use it with `using` or `await using`, or call
- * `release()`; one that is dropped goes on holding until its thread ends.
+ * `release()`; one that is dropped goes on holding until its thread ends, and is warned of as a `LockGuard` is.
  */
 export class SemaphoreGuard implements Disposable, AsyncDisposable {
   /** How many permits it stands for. */
@@ -59,22 +210,21 @@ export class SemaphoreGuard implements Disposable, AsyncDisposable {
   /** @internal */
   readonly notData = GUARD;
   readonly #core: ObjectCore;
-  readonly #isOwned: boolean;
-  #isReleased = false;
+  readonly #own: Permits;
 
   /** @internal */
-  constructor(core: ObjectCore, permits: number, isOwned: boolean) {
+  constructor(core: ObjectCore, own: Permits) {
     this.#core = core;
-    this.permits = permits;
-    this.#isOwned = isOwned;
+    this.permits = own.count;
+    this.#own = own;
   }
 
   /**
-   * Whether this acquisition is over: by `release()` here, or, with owned permits, because `release(n)` of the
-   * semaphore has left this thread with fewer permits than this guard stands for.
+   * Whether this acquisition is over: by `release()` here, or, with owned permits of a bare acquire, because
+   * `release(n)` of the semaphore has ended it.
    */
   get released(): boolean {
-    return this.#isReleased || (this.#isOwned && this.#core.held < this.permits);
+    return this.#own.isOver;
   }
 
   /**
@@ -88,8 +238,30 @@ export class SemaphoreGuard implements Disposable, AsyncDisposable {
     if (this.released) {
       throw new NotHeldError(`cannot release ${this.#core.title}: this guard is released already`);
     }
-    giveBack(this.#core, this.permits, this.#isOwned);
-    this.#isReleased = true;
+    const { holdings } = this.#own;
+    giveBack(this.#core, this.permits, holdings !== null);
+    this.#own.isOver = true;
+    holdings?.remove(this.#own);
+  }
+
+  /** @internal */
+  get isOver(): boolean {
+    return this.#own.isOver;
+  }
+
+  /** @internal How many permits of `core` it stands for. */
+  permitsOf(core: ObjectCore): number {
+    return this.#core === core && !this.#own.isOver ? this.permits : 0;
+  }
+
+  /** @internal Its `with` runs in an async context of its own. */
+  beScoped(): void {
+    this.#own.holdings?.scope(this.#own);
+  }
+
+  /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
+  keep(): void {
+    this.#own.holdings?.keep(this.#own);
   }
 
   /** @internal Releases, unless that is done already: `with` and the like, which call by no symbol. */
@@ -125,23 +297,52 @@ function giveBack(core: ObjectCore, permits: number, isOwned: boolean): void {
   if (isOwned) core.held -= permits;
 }
 
+/** For `release(n)` of more than bare acquires took. */
+function notHeld(core: ObjectCore, n: number, byHand: number): NotHeldError {
+  const doing = `cannot release ${n} of ${core.title}`;
+  if (core.held === byHand) return new NotHeldError(`${doing}: this thread holds ${byHand}`);
+  return new NotHeldError(
+    `${doing}: this thread holds ${core.held}, of which ${core.held - byHand} by a with(), which releases them ` +
+      'at its end; to release them earlier, use its guard',
+  );
+}
+
+/** How many permits are acquired, and how. */
+interface Wanted {
+  readonly units: number;
+  /** For a bare acquire, and not for a `with()`. */
+  readonly isBare: boolean;
+  /** `null`: the semaphore is not owned. */
+  readonly holdings: Holdings | null;
+}
+
 class PermitClaim implements Claim<SemaphoreGuard> {
   readonly role = 0;
   readonly units: number;
   guard: SemaphoreGuard | null = null;
   readonly #core: ObjectCore;
   readonly #semaphore: Semaphore;
+  readonly #holdings: Holdings | null;
+  readonly #isBare: boolean;
+  readonly #place = here();
 
-  constructor(core: ObjectCore, semaphore: Semaphore, units: number) {
+  constructor(core: ObjectCore, semaphore: Semaphore, wanted: Wanted) {
     this.#core = core;
     this.#semaphore = semaphore;
-    this.units = units;
+    this.units = wanted.units;
+    this.#isBare = wanted.isBare;
+    this.#holdings = wanted.holdings;
   }
 
   took(): void {
-    const { owned } = this.#semaphore;
-    if (owned) this.#core.held += this.units;
-    this.guard = new SemaphoreGuard(this.#core, this.units, owned);
+    const holdings = this.#holdings;
+    const own = new Permits(holdings, this.units, this.#isBare);
+    this.guard = new SemaphoreGuard(this.#core, own);
+    if (holdings === null) return;
+    this.#core.held += this.units;
+    holdings.add(own);
+    own.guard = this.guard;
+    notePlace(this.guard, this.#place);
   }
 
   giveBack(outcome: number): void {
@@ -164,6 +365,20 @@ class PermitClaim implements Claim<SemaphoreGuard> {
     throw new DeadlockError(
       `${this.#core.title} has ${permits} permits, of which this thread holds ${held}: ` +
         `it would block itself for ever if it waited for ${this.units}`,
+    );
+  }
+
+  refuseOwnWait(): void {
+    const { permits, owned } = this.#semaphore;
+    if (!owned) return;
+    let around = 0;
+    for (const held of heldAround()) {
+      if (held instanceof SemaphoreGuard) around += held.permitsOf(this.#core);
+    }
+    if (this.units <= permits - around) return;
+    throw new DeadlockError(
+      `${this.#core.title} has ${permits} permits, of which ${around} are held by with()s that this is called from: ` +
+        `it would wait for ${this.units} for ever; what shall go on after a with() is to be started outside of it`,
     );
   }
 }
@@ -191,6 +406,9 @@ export class Semaphore extends SharedObject<'Semaphore'> {
   readonly permits: number;
   /** Whether permits belong to the thread that acquired them. */
   readonly owned: boolean;
+  /** Whether a `with()` has an async context of its own, from which deadlocks are seen. */
+  readonly #detects: boolean;
+  readonly #holdings: Holdings | null;
 
   /**
    * Opens the semaphore of that name, and makes it where there is none. Does not wait for anybody.
@@ -211,6 +429,8 @@ export class Semaphore extends SharedObject<'Semaphore'> {
     const exists = options !== undefined && EXISTING in options;
     this.permits = exists ? this.core.ask(Question.First) : permits;
     this.owned = exists ? this.core.ask(Question.Second) !== 0 : owned;
+    this.#holdings = this.owned ? holdingsOf(this.core) : null;
+    this.#detects = this.owned && inForce().detectDeadlocks;
   }
 
   /**
@@ -238,7 +458,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
     const { n, options } = this.#asked(first, second, 'acquire()');
     checkAcquireOptions(options, 'acquire()');
     if (isTurnDue()) await turned();
-    return claimLater(this.core, this.#claim(n), options);
+    return claimLater(this.core, this.#claim(n, true), options);
   }
 
   /**
@@ -257,7 +477,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
   acquireSync(first?: number | AcquireSyncOptions, second?: AcquireSyncOptions): SemaphoreGuard {
     const { n, options } = this.#asked(first, second, 'acquireSync()');
     const timeoutMs = syncTimeout(options, 'acquireSync()');
-    return claimSync(this.core, this.#claim(n), timeoutMs);
+    return claimSync(this.core, this.#claim(n, true), timeoutMs);
   }
 
   /**
@@ -272,7 +492,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
     const given: unknown = typeof n === 'object' && n !== null ? n : options;
     if (given !== undefined) checkNoOptions(given, 'tryAcquire()', WAITING_VERBS);
     this.#checkWanted(n, 'tryAcquire()');
-    return claimNow(this.core, this.#claim(n));
+    return claimNow(this.core, this.#claim(n, true));
   }
 
   /**
@@ -281,6 +501,8 @@ export class Semaphore extends SharedObject<'Semaphore'> {
    * @param fn - gets the guard; it may release it early
    * @param options - `permits` (default 1), `timeout` in ms, `signal`
    * @returns what `fn` returns
+   * @throws DeadlockError `ERR_HOLDFAST_DEADLOCK`: called, without a time-out, from inside of `with`s that hold too many
+   *   for this to be had, as `Lock.with` detects it
    * @throws what `fn` throws, or what {@link acquire} throws; all as rejections
    */
   async with<T>(
@@ -291,9 +513,11 @@ export class Semaphore extends SharedObject<'Semaphore'> {
     const { n, rest } = this.#withOptions(options, 'with()');
     checkAcquireOptions(rest, 'with()');
     if (isTurnDue()) await turned();
-    const guard = await claimLater(this.core, this.#claim(n), rest);
+    const guard = await claimLater(this.core, this.#claim(n, false), rest);
     try {
-      return await fn(guard);
+      if (!this.#detects) return await fn(guard);
+      guard.beScoped();
+      return await runInside(guard, fn, guard);
     } finally {
       guard.dispose();
     }
@@ -314,7 +538,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
   ): T {
     checkFunction(fn, 'withSync()');
     const { n, rest } = this.#withOptions(options, 'withSync()');
-    const guard = claimSync(this.core, this.#claim(n), syncTimeout(rest, 'withSync()'));
+    const guard = claimSync(this.core, this.#claim(n, false), syncTimeout(rest, 'withSync()'));
     try {
       return settled(fn(guard));
     } finally {
@@ -325,14 +549,30 @@ export class Semaphore extends SharedObject<'Semaphore'> {
   /**
    * Gives permits back without a guard at hand, and wakes who waits for them. Does not block.
    *
-   * @param n - how many. Default 1. If they are owned: of those that this thread holds
-   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: this thread holds fewer, and nothing changes
+   * If they are owned, those that `acquire`, `acquireSync` and `tryAcquire` took in this thread, the oldest first: as
+   * many of those guards end as it takes. What is left of the last one's permits is given back by the next `release`.
+   * The permits of a `with` are its own.
+   *
+   * @param n - how many. Default 1
+   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: this thread took fewer so, and nothing changes
    * @throws RangeError `ERR_HOLDFAST_INVALID_ARGUMENT`: not owned, and there would be more than 2^31-1; nothing changes
    * @throws ClosedError, UnlinkedError
    */
   release(n = 1): void {
     checkCount(n, 1, MAX_PERMITS, 'release()');
-    giveBack(this.core, n, this.owned);
+    const { core } = this;
+    const own = this.#holdings;
+    if (own === null) {
+      giveBack(core, n, false);
+      return;
+    }
+    own.isReleasedByHand = true;
+    if (own.byHand < n) {
+      core.refuseOver();
+      throw notHeld(core, n, own.byHand);
+    }
+    giveBack(core, n, true);
+    own.end(n);
   }
 
   /** @internal */
@@ -340,8 +580,8 @@ export class Semaphore extends SharedObject<'Semaphore'> {
     return `${this.available} of ${this.permits} available`;
   }
 
-  #claim(n: number): PermitClaim {
-    return new PermitClaim(this.core, this, n);
+  #claim(units: number, isBare: boolean): PermitClaim {
+    return new PermitClaim(this.core, this, { units, isBare, holdings: this.#holdings });
   }
 
   #asked<Options extends object>(

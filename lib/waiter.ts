@@ -13,6 +13,7 @@ import { type RegionObject, register, unregister } from './region.js';
 import { Request, type RequestOwner } from './request.js';
 import { statusError } from './status.js';
 import { setImmediate } from './timers.js';
+import { type Watched, warnOfDeadlock, watch } from './watch.js';
 
 /** What is wanted of an object, in its kind's words. */
 export interface Want {
@@ -99,7 +100,9 @@ class Waiter implements RegionObject, RequestOwner<number> {
       request.reject(this.#object.error(outcome));
     } else {
       request.resolve(outcome);
-      if (isTaken(outcome)) want?.took?.(outcome);
+      if (!isTaken(outcome)) return;
+      want?.took?.(outcome);
+      this.#object.beWatched();
     }
   }
 
@@ -138,6 +141,17 @@ class Waiter implements RegionObject, RequestOwner<number> {
 
   get isAside(): boolean {
     return this.#isAside;
+  }
+
+  /** Whether its promise waits for what only this thread could give back. */
+  get isForOwn(): boolean {
+    if (this.#request === null) return false;
+    try {
+      this.#want?.refuseDeadlock?.();
+      return false;
+    } catch {
+      return true;
+    }
   }
 
   /** Ends that. */
@@ -196,7 +210,7 @@ function isTaken(outcome: number): boolean {
 }
 
 /** One object, as one thread has it open: shared by all instances of it in the thread. */
-export class ObjectCore implements RegionObject {
+export class ObjectCore implements RegionObject, Watched {
   readonly name: string;
   readonly kindName: string;
   readonly handle: number;
@@ -206,6 +220,16 @@ export class ObjectCore implements RegionObject {
   /** Open instances in this thread. */
   instances = 0;
   #held = 0;
+  /** How often that has changed. */
+  #changes = 0;
+  /** Set by the kind's class: keeps no guard from being collected that has been held for long. */
+  loosen: (() => void) | null = null;
+  /** Set by the kind's class: whether all that is held is held by `with()`s whose async contexts are known. */
+  isAllScoped: (() => boolean) | null = null;
+  #isWatched = false;
+  /** What the last look saw: who waited for what this thread has, and after how many changes of that. */
+  #seen: { turn: number; changes: number } | null = null;
+  #isWarned = false;
   endStatus = 0;
   onEnd: (() => void) | null = null;
   /** Waits that last longer than until they are told; those of them that are free. */
@@ -233,10 +257,6 @@ export class ObjectCore implements RegionObject {
     return `${this.kindName} ${JSON.stringify(this.name)}`;
   }
 
-  get isHeld(): boolean {
-    return this.#held !== 0;
-  }
-
   /** What this thread holds of it: permits, shares. Kept by the kind's class. */
   get held(): number {
     return this.#held;
@@ -244,7 +264,46 @@ export class ObjectCore implements RegionObject {
 
   set held(held: number) {
     this.#held = held;
+    this.#changes++;
     if (this.instances === 0) this.#endSoonIfOrphaned();
+  }
+
+  get isHeld(): boolean {
+    return this.#held !== 0;
+  }
+
+  /** Whoever holds and does not release is looked at. */
+  beWatched(): void {
+    if (this.#isWatched || this.#held === 0) return;
+    this.#isWatched = true;
+    watch(this);
+  }
+
+  look(): boolean {
+    this.loosen?.();
+    const waiting = this.#isWarned || this.#held === 0 ? undefined : this.#waitingForOwn();
+    this.#isWatched = waiting !== undefined;
+    if (waiting === undefined) {
+      this.#seen = null;
+      return false;
+    }
+    const { turn } = waiting;
+    const changes = this.#changes;
+    if (this.#seen?.turn === turn && this.#seen.changes === changes && !this.isAllScoped?.()) {
+      this.#isWarned = true;
+      warnOfDeadlock(this.title);
+    }
+    this.#seen = { turn, changes };
+    return true;
+  }
+
+  /** The first that waits for what only this thread could give back. */
+  #waitingForOwn(): Waiter | undefined {
+    let first: Waiter | undefined;
+    for (const waiter of this.#waiters) {
+      if ((first === undefined || waiter.turn < first.turn) && waiter.isForOwn) first = waiter;
+    }
+    return first;
   }
 
   /** One try. `Pending`: it is not to be had. */
@@ -259,7 +318,10 @@ export class ObjectCore implements RegionObject {
 
   #outcome(want: Want, outcome: number): number {
     if (outcome < 0) throw this.error(outcome);
-    if (isTaken(outcome)) want.took?.(outcome);
+    if (isTaken(outcome)) {
+      want.took?.(outcome);
+      this.beWatched();
+    }
     return outcome;
   }
 
@@ -269,6 +331,7 @@ export class ObjectCore implements RegionObject {
     this.refuseEnded();
     const waiter = this.#waiter();
     waiter.turn = ++this.#turns;
+    this.beWatched();
     return waiter.wait(want, options);
   }
 

@@ -40,6 +40,8 @@ export type GuardsOf<T extends readonly Lockable[]> = {
 /** What all guards have. */
 interface Guard {
   readonly released: boolean;
+  /** It is a `with()`'s from now on. */
+  keep(): void;
   dispose(): void;
 }
 
@@ -219,6 +221,7 @@ export function withAllSync<const T extends readonly Lockable[], R>(
 ): R {
   checkFunction(fn, 'withAllSync() after its objects');
   const all = acquireAllSync(objects, options);
+  for (const guard of all.guards as unknown as readonly Guard[]) guard.keep();
   try {
     return settled(fn(all.guards));
   } finally {

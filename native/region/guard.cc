@@ -18,7 +18,7 @@ static_assert(kNobody > ProcessTable::per_chunk * ProcessTable::max_chunks);
 constexpr int kSpins = 100;
 // A waker may die between its release and its wake: nobody sleeps on without a look.
 constexpr int64_t kSleepNs = 20'000'000;
-constexpr int kSleepsUntilAsked = 2;
+constexpr int64_t kAskedAfterNs = 2 * kSleepNs;
 constexpr int64_t kShortPatienceNs = 100'000'000;
 // Others may sleep and wake here meanwhile, and change the sleepers' bit.
 constexpr int kTries = 100;
@@ -86,7 +86,6 @@ bool Guard::enter_contended(Region& region, uint32_t me, uint32_t number) {
   }
   GuardUse::Counter& use = region.guard_use().of(number);
   uint32_t inside = 0;  // who is, as long as it is the same one
-  int sleeps = 0;
   int64_t slept_ns = 0;
   for (;;) {
     uint32_t seen = word_->load(std::memory_order_relaxed);  // relaxed: the swaps below decide
@@ -103,7 +102,6 @@ bool Guard::enter_contended(Region& region, uint32_t me, uint32_t number) {
     // Without the sleepers' bit it has left since this thread slept, and is inside again.
     if ((seen & kName) != inside || (seen & kSleepersBit) == 0) {
       inside = seen & kName;
-      sleeps = 0;
       slept_ns = 0;
     }
     if ((seen & kSleepersBit) == 0 &&
@@ -129,8 +127,7 @@ bool Guard::enter_contended(Region& region, uint32_t me, uint32_t number) {
     slept_ns += wake == FutexWake::TimedOut
                     ? kSleepNs
                     : std::clamp<int64_t>(monotonic_ns() - begin_ns, 0, kSleepNs);
-    if (wake == FutexWake::TimedOut) ++sleeps;
-    if (is_stuck || sleeps >= kSleepsUntilAsked) {
+    if (is_stuck || slept_ns >= kAskedAfterNs) {
       if (inside == me) {
         settle(region, number);
       } else if (process != nullptr) {

@@ -103,6 +103,24 @@ TEST_IN_A_PROCESS(word_names_another_that_lives__it_is_asked__and_says_no) {
   }
 }
 
+TEST_IN_A_PROCESS(who_disputes_dies__the_next_one_repairs) {
+  const NameSpace name_space;
+  Child other([&] {
+    const Member member(name_space.name());
+    Region& region = member.region();
+    Seat seat = seat_at(region, member.claim_agent(), "guarded");
+    seat.object->guard.word.store(name_of(region.self()));
+    arm_fault("guard.disputed", FaultAction::Kill);
+    const Guard guard(region, seat.object->guard, seat.object_index + 1);
+  });
+  CHECK(other.wait().killed());
+  const Member member(name_space.name());
+  Seat seat = seat_at(member.region(), member.claim_agent(), "guarded");
+  const Guard guard(member.region(), seat.object->guard, seat.object_index + 1);
+  CHECK(guard.entered());
+  CHECK(guard.needs_repair());
+}
+
 TEST_IN_A_PROCESS(word_names_nobody_that_there_is__is_taken_and_repaired) {
   Scene s;
   for (const uint32_t word :

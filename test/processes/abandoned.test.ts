@@ -13,10 +13,7 @@ ownNamespace('abandoned');
 
 async function killHolder(name: string, request: Request = {}, levels = 1): Promise<number> {
   const victim = await processAgent();
-  let token = 0;
-  for (let level = 0; level < levels; level += 1) {
-    ({ token } = await victim.call('acquireSync', { lock: name, ...request }));
-  }
+  const { token } = await victim.call('acquireLevels', { lock: name, ...request, levels });
   victim.child.kill();
   await victim.child.exited;
   return token;

@@ -50,8 +50,7 @@ it('an RLock that another process holds twice is free after two releases', async
   const name = uniqueName();
   const agent = await processAgent();
   const lock = new RLock(name);
-  await agent.call('acquireSync', { lock: name, kind: 'RLock' });
-  await agent.call('acquireSync', { lock: name, kind: 'RLock' });
+  await agent.call('acquireLevels', { lock: name, kind: 'RLock', levels: 2 });
   expect(lock.depth).toBe(2);
   const waiting = lock.acquire();
   await agent.call('release', { lock: name, kind: 'RLock' });

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { configure, Lock } from 'holdfast';
 import { expect, it } from 'vitest';
 import { thrownBy } from '../support/errors.js';
@@ -11,6 +12,7 @@ it('configure() after the first object throws, unless it asks for what is in for
     { namespace: `${namespace}-other` },
     { mode: 0o660 },
     { warnOnAbandoned: false },
+    { detectDeadlocks: 'enabled' in new AsyncLocalStorage() },
   ]) {
     const error = thrownBy(() => configure(options));
     expect(error.code).toBe('ERR_HOLDFAST_CONFIGURED');

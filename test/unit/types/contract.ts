@@ -33,7 +33,7 @@ type Equal<A, B> =
 function same<A, B>(..._proof: Equal<A, B> extends true ? [] : [never]): void {}
 
 configure({});
-configure({ namespace: 'x', mode: 0o600, warnOnAbandoned: false });
+configure({ namespace: 'x', mode: 0o600, warnOnAbandoned: false, detectDeadlocks: true });
 // @ts-expect-error a misspelt option
 configure({ namespce: 'x' });
 
