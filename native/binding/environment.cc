@@ -274,8 +274,12 @@ Status Environment::close(uint32_t index) {
     --open->opens;
     return Status::Ok;
   }
-  if (const Status status = let_go(*open); status != Status::Ok) return status;
-  give_up(open->seat);
+  if (check_region() == Status::Ok) {
+    if (const Status status = let_go(*open); status != Status::Ok) return status;
+    give_up(open->seat);
+  } else {
+    unwatch(*open);
+  }
   if (open->home != nullptr) {
     --open->home->waiters;
   } else {
