@@ -321,8 +321,12 @@ Status Environment::close(uint32_t index) {
     --open->opens;
     return Status::Ok;
   }
-  if (const Status status = let_go(*open); status != Status::Ok) return status;
-  if (const Status status = give_up(open->seat); status != Status::Ok) return status;
+  if (check_region() == Status::Ok) {
+    if (const Status status = let_go(*open); status != Status::Ok) return status;
+    if (const Status status = give_up(open->seat); status != Status::Ok) return status;
+  } else {
+    unwatch(*open);
+  }
   if (open->home != nullptr) {
     --open->home->waiters;
   } else {

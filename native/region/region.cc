@@ -328,6 +328,12 @@ Status Region::check_file(std::string* detail) {
   return Status::Corrupt;
 }
 
+bool Region::is_cut() {
+  struct stat file{};
+  return file_.look(&file) &&
+         static_cast<uint64_t>(file.st_size) < known_bytes_.load(std::memory_order_relaxed);
+}
+
 bool Region::has_ended(ProcessIndex index) const {
   return !file_.is_locked_by_another(kFirstLifeByte + index);
 }

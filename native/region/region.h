@@ -104,6 +104,7 @@ class Region {
   // To be asked before the region is used for anything but its fast paths. Gone: as above. Corrupt: somebody cut the file, and
   // an access beyond its end would be a SIGBUS. It may still be cut between this and the use: nobody can prevent that.
   Status check_file(std::string* detail);
+  [[nodiscard]] bool is_cut();
   [[nodiscard]] FutexWord& life_word(ProcessRecord& process);
   [[nodiscard]] ToldWatch& told_watch() { return told_watch_; }
   // The process that an agent's slot belongs to; nullptr for a free slot.

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <ctime>
 
 #include "posix/failure.h"
 #include "posix/futex.h"
@@ -100,6 +101,11 @@ void Keeper::run() {
   const FutexWord& doorbell = region_.self_record().doorbell;
   int64_t looked_ns = monotonic_ns();
   for (;;) {
+    // It may be woken for nothing at any time, and must not be the one that ends its process.
+    while (region_.is_cut()) {
+      const timespec nap{0, kPollNs};
+      ::nanosleep(&nap, nullptr);
+    }
     const uint32_t rung = doorbell.load(std::memory_order_acquire);  // SYNC POINT: doorbell
     Guard::answer(region_);
     // Who was taken for dead may have been passed over.

@@ -1,7 +1,8 @@
-import { readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Child, spawnFixture } from '../support/child.js';
 import { extraNamespace, leftovers, regionFile } from '../support/namespace.js';
+import { untilBlocked } from '../support/proc.js';
 
 /*
  * Files that somebody cuts while they are mapped. An access beyond the end is a SIGBUS, which nobody can prevent; but
@@ -17,6 +18,18 @@ interface Done {
 
 function member(space: string, verb: string): Child {
   return spawnFixture('cut.mjs', { args: [verb], env: { HOLDFAST_NAMESPACE: space } });
+}
+
+/** Ready, and its keeper asleep: awake it would look at what is cut off. */
+async function readyMember(space: string, verb: string): Promise<Child> {
+  const child = member(space, verb);
+  await child.next('ready');
+  const tasks = `/proc/${child.pid}/task`;
+  const keeper = readdirSync(tasks).find((tid) =>
+    readFileSync(`${tasks}/${tid}/comm`, 'utf8').startsWith('holdfast-keeper'),
+  );
+  await untilBlocked(child.pid, Number(keeper));
+  return child;
 }
 
 /** What the member says, and that it ends well. */
@@ -60,10 +73,9 @@ describe('a namespace`s file that was cut', () => {
     },
   );
 
-  it('does not end a thread that leaves', async () => {
+  it.each(['close', 'nothing'])('is no matter to %s and to a thread that leaves', async (verb) => {
     const space = cutSpace();
-    const child = member(space, 'nothing');
-    await child.next('ready');
+    const child = await readyMember(space, verb);
     truncateSync(regionFile(space), 0);
     expect(await outcome(child)).toEqual({ type: 'done' });
   });
