@@ -149,7 +149,8 @@ struct Known {
     const robust_list_head* list = list_of_this_thread();
     const uintptr_t first = list != nullptr ? address(list->list.next) : 0;
     const auto self = reinterpret_cast<uintptr_t>(&mutex);
-    if (first >= self + sizeof(void*) && first <= self + sizeof mutex - sizeof(void*)) {
+    if (list != nullptr && first >= self + sizeof(void*) &&
+        first <= self + sizeof mutex - sizeof(void*)) {
       entry = static_cast<ptrdiff_t>(first - self);
       word = entry + list->futex_offset;
     }
@@ -165,6 +166,7 @@ const Known& known() {
 // What a pointer of somebody else's says: it may lead anywhere. False: nowhere.
 bool read_pointer(uintptr_t from, uintptr_t* out) {
   iovec into{out, sizeof *out};
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel reads there, or says that it cannot
   iovec there{reinterpret_cast<void*>(from), sizeof *out};
   return ::process_vm_readv(::getpid(), &into, 1, &there, 1, 0) ==
              static_cast<ssize_t>(sizeof *out) ||

@@ -32,12 +32,6 @@ bool is_of_the_living(Region& region, uint32_t word) {
   return word != 0 && region.process_is_alive((word & 0xffff) - 1, (word & kName) >> 16);
 }
 
-GuardRecord* record_of(Region& region, uint32_t number) {
-  if (number == Guard::kRegistry) return &region.header().registry;
-  ObjectRecord* object = region.object(number - 1);
-  return object != nullptr ? &object->guard : nullptr;
-}
-
 // Tells the process that it is to look whether it is inside.
 void ask(ProcessRecord& process, uint32_t number) {
   process.asked.store(number, std::memory_order_release);    // SYNC POINT: asked
@@ -56,8 +50,8 @@ int32_t Guard::take_stuck_pid() {
   return pid;
 }
 
-Guard::Guard(Region& region, GuardRecord& record, uint32_t number)
-    : word_(&record.word), inside_(&region.guard_use().of(number).inside) {
+Guard::Guard(Region& region, GuardRecord& record)
+    : word_(&record.word), inside_(&region.guard_use().of(region.number_of(record)).inside) {
   uint32_t seen = 0;
   const uint32_t me = pack(region.self());
   // relaxed: the swap that enters releases it.
@@ -65,7 +59,7 @@ Guard::Guard(Region& region, GuardRecord& record, uint32_t number)
   // SYNC POINT: guard. acquire, with the release in leave(); release, of the count, to who disputes.
   if (!word_->compare_exchange_strong(seen, me, std::memory_order_acq_rel,
                                       std::memory_order_relaxed) &&
-      !enter_contended(region, me, number)) {
+      !enter_contended(region, record, me)) {
     inside_->fetch_sub(1, std::memory_order_release);
     word_ = nullptr;
     return;
@@ -73,7 +67,7 @@ Guard::Guard(Region& region, GuardRecord& record, uint32_t number)
   HOLDFAST_POINT("guard.entered");
 }
 
-bool Guard::enter_contended(Region& region, uint32_t me, uint32_t number) {
+bool Guard::enter_contended(Region& region, GuardRecord& record, uint32_t me) {
   if (spinning_helps()) {
     for (int i = 0; i < kSpins; ++i) {
       uint32_t seen = 0;
@@ -84,6 +78,7 @@ bool Guard::enter_contended(Region& region, uint32_t me, uint32_t number) {
       pause_processor();
     }
   }
+  const uint32_t number = region.number_of(record);
   GuardUse::Counter& use = region.guard_use().of(number);
   uint32_t inside = 0;  // who is, as long as it is the same one
   int64_t slept_ns = 0;
@@ -129,7 +124,7 @@ bool Guard::enter_contended(Region& region, uint32_t me, uint32_t number) {
                     : std::clamp<int64_t>(monotonic_ns() - begin_ns, 0, kSleepNs);
     if (is_stuck || slept_ns >= kAskedAfterNs) {
       if (inside == me) {
-        settle(region, number);
+        settle(region, record);
       } else if (process != nullptr) {
         ask(*process, number);
       }
@@ -148,16 +143,16 @@ void Guard::answer(Region& region) {
   if (asked.load(std::memory_order_relaxed) == 0) return;
   // SYNC POINT: asked.
   const uint32_t number = asked.exchange(0, std::memory_order_acquire);
-  if (number != 0) settle(region, number);
+  if (GuardRecord* record = region.guard_at(number); record != nullptr) settle(region, *record);
 }
 
 // The header has the proof.
-void Guard::settle(Region& region, uint32_t number) {
-  GuardRecord* record = record_of(region, number);
+void Guard::settle(Region& region, GuardRecord& record) {
   GuardUse& use = region.guard_use();
-  if (record == nullptr || !use.disputes.try_lock()) return;
+  if (!use.disputes.try_lock()) return;
+  GuardUse::Counter& counter = use.of(region.number_of(record));
   const uint32_t me = pack(region.self());
-  FutexWord& word = record->word;
+  FutexWord& word = record.word;
   uint32_t seen = word.load(std::memory_order_acquire);
   for (int left = kTries; left > 0 && (seen & kName) == me; --left) {
     if ((seen & kDisputedBit) == 0) {
@@ -169,7 +164,7 @@ void Guard::settle(Region& region, uint32_t number) {
       seen |= kDisputedBit;
     }
     HOLDFAST_POINT("guard.disputed");
-    if (use.of(number).inside.load(std::memory_order_acquire) != 0) break;
+    if (counter.inside.load(std::memory_order_acquire) != 0) break;
     if (word.compare_exchange_strong(seen, kNobody | (seen & kSleepersBit),
                                      std::memory_order_acq_rel, std::memory_order_acquire)) {
       futex_wake(word, 1);

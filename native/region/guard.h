@@ -42,11 +42,8 @@ class Region;
 
 class Guard {
  public:
-  // By what an asked process is told which guard: an object's number + 1, or
-  static constexpr uint32_t kRegistry = 0xffffffff;
-
   // Blocks for as long as another is inside: a few instructions, unless it is stopped there.
-  Guard(Region& region, GuardRecord& record, uint32_t number);
+  Guard(Region& region, GuardRecord& record);
   ~Guard() { leave(); }
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
@@ -80,8 +77,8 @@ class Guard {
   };
 
  private:
-  bool enter_contended(Region& region, uint32_t me, uint32_t number);
-  static void settle(Region& region, uint32_t number);
+  bool enter_contended(Region& region, GuardRecord& record, uint32_t me);
+  static void settle(Region& region, GuardRecord& record);
 
   FutexWord* word_;
   std::atomic<uint32_t>* inside_;

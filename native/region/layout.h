@@ -235,7 +235,8 @@ struct alignas(kCacheLine) ProcessRecord {
   alignas(kCacheLine) FutexWord doorbell;  // anybody adds 1 and wakes: the keeper looks
   std::atomic<int32_t> pid;  // [life] for messages only: pids are reused, and differ by namespace
   std::atomic<uint32_t> told_count;  // anybody adds
-  std::atomic<uint32_t> asked;  // anybody: about which guard it is asked; the process itself: 0
+  std::atomic<uint32_t>
+      asked;  // anybody: about which guard it is asked (Region::number_of); the process itself: 0
   uint32_t unused[12];
   std::atomic<uint64_t> told[kToldSlots];  // anybody who took a number: told_entry()
 };

@@ -106,6 +106,16 @@ class Region {
   Status check_file(std::string* detail);
   [[nodiscard]] bool is_cut();
   [[nodiscard]] FutexWord& life_word(ProcessRecord& process);
+  // A guard by its place in the file, which needs no table that may be damaged; 0 is none.
+  [[nodiscard]] uint32_t number_of(const GuardRecord& guard) const {
+    return static_cast<uint32_t>((reinterpret_cast<const std::byte*>(&guard) - base_) /
+                                 sizeof(GuardRecord));
+  }
+  [[nodiscard]] GuardRecord* guard_at(uint32_t number) {
+    const uint64_t offset = uint64_t{number} * sizeof(GuardRecord);
+    if (number == 0 || !reaches(offset + sizeof(GuardRecord))) return nullptr;
+    return reinterpret_cast<GuardRecord*>(base_ + offset);
+  }
   [[nodiscard]] ToldWatch& told_watch() { return told_watch_; }
   // The process that an agent's slot belongs to; nullptr for a free slot.
   [[nodiscard]] ProcessRecord* process_of(AgentSlot slot);
@@ -136,6 +146,7 @@ class Region {
     return offset < kHeaderBytes || !reaches(offset + bytes) ? nullptr : base_ + offset;
   }
 
+  GuardUse guard_use_;
   std::byte* base_ = nullptr;
   SharedFile file_;
   ProcessId self_;
@@ -149,7 +160,6 @@ class Region {
   FileOwner owner_;
   mode_t mode_ = 0;
   ToldWatch told_watch_;
-  GuardUse guard_use_;
   RemovedFiles removed_;  // of a region built anew: freed when others are let in
   std::atomic<uint64_t> known_bytes_{
       0};  // the longest that the file was when asked: shorter is cut

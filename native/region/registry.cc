@@ -73,9 +73,7 @@ const char* kind_name(Kind kind) {
 }
 
 Registry::Registry(Region& region)
-    : region_(region),
-      header_(region.header()),
-      guard_(region, header_.registry, Guard::kRegistry) {
+    : region_(region), header_(region.header()), guard_(region, header_.registry) {
   if (entered() && guard_.needs_repair()) rebuild();
 }
 

@@ -58,7 +58,7 @@ void await(const Told& told) {
 TEST_IN_A_PROCESS(word_names_this_process__and_nobody_is_inside__is_taken_and_repaired) {
   Scene s;
   s.word().store(name_of(s.region().self()));
-  const Guard guard(s.region(), s.seat.object->guard, s.seat.object_index + 1);
+  const Guard guard(s.region(), s.seat.object->guard);
   CHECK(guard.entered());
   CHECK(guard.needs_repair());
 }
@@ -77,7 +77,7 @@ TEST_IN_A_PROCESS(word_names_this_process__several_threads_wait__all_get_in) {
   std::atomic<int> entered{0};
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
-      const Guard guard(s.region(), s.seat.object->guard, s.seat.object_index + 1);
+      const Guard guard(s.region(), s.seat.object->guard);
       if (guard.entered()) entered.fetch_add(1);
     });
   }
@@ -103,6 +103,23 @@ TEST_IN_A_PROCESS(word_names_another_that_lives__it_is_asked__and_says_no) {
   }
 }
 
+TEST_IN_A_PROCESS(word_lies_and_no_table_can_be_read__the_same) {
+  const NameSpace name_space;
+  processes::Shared<Told> told;
+  const Child other([&] { be_another(name_space, *told); });
+  await(*told);
+  const Member member(name_space.name());
+  Region& region = member.region();
+  const Seat seat = seat_at(region, member.claim_agent(), "guarded");
+  region.header().objects.page[0].store(0);
+  for (const uint32_t name : {name_of(region.self()), told->name.load()}) {
+    seat.object->guard.word.store(name);
+    const Guard guard(region, seat.object->guard);
+    CHECK(guard.entered());
+    CHECK(guard.needs_repair());
+  }
+}
+
 TEST_IN_A_PROCESS(who_disputes_dies__the_next_one_repairs) {
   const NameSpace name_space;
   Child other([&] {
@@ -111,12 +128,12 @@ TEST_IN_A_PROCESS(who_disputes_dies__the_next_one_repairs) {
     Seat seat = seat_at(region, member.claim_agent(), "guarded");
     seat.object->guard.word.store(name_of(region.self()));
     arm_fault("guard.disputed", FaultAction::Kill);
-    const Guard guard(region, seat.object->guard, seat.object_index + 1);
+    const Guard guard(region, seat.object->guard);
   });
   CHECK(other.wait().killed());
   const Member member(name_space.name());
   Seat seat = seat_at(member.region(), member.claim_agent(), "guarded");
-  const Guard guard(member.region(), seat.object->guard, seat.object_index + 1);
+  const Guard guard(member.region(), seat.object->guard);
   CHECK(guard.entered());
   CHECK(guard.needs_repair());
 }
@@ -126,7 +143,7 @@ TEST_IN_A_PROCESS(word_names_nobody_that_there_is__is_taken_and_repaired) {
   for (const uint32_t word :
        {0xffffu, 0x3fffffffu, 0x40000000u, 0x80000000u, 0xffffffffu, 0x7fff0001u}) {
     s.word().store(word);
-    const Guard guard(s.region(), s.seat.object->guard, s.seat.object_index + 1);
+    const Guard guard(s.region(), s.seat.object->guard);
     CHECK(guard.entered());
     CHECK(guard.needs_repair());
   }
@@ -136,12 +153,11 @@ TEST_IN_A_PROCESS(who_is_inside_is_asked__and_keeps_it) {
   Scene s;
   const Member other(s.name_space.name());
   other.region().guard_use().patience_ns.store(kShortNs);
-  const uint32_t number = s.seat.object_index + 1;
   std::atomic<bool> over{false};
   {
-    const Guard inside(s.region(), s.seat.object->guard, number);
+    const Guard inside(s.region(), s.seat.object->guard);
     std::thread waits([&] {
-      const Guard guard(other.region(), s.seat.object->guard, number);
+      const Guard guard(other.region(), s.seat.object->guard);
       CHECK(!guard.entered());
       CHECK_EQ(Guard::take_stuck_pid(), ::getpid());
       CHECK_EQ(Guard::take_stuck_pid(), 0);
@@ -151,7 +167,7 @@ TEST_IN_A_PROCESS(who_is_inside_is_asked__and_keeps_it) {
     waits.join();
     CHECK_EQ(s.word().load() & 0xffff, s.region().self().index + 1);
   }
-  const Guard guard(other.region(), s.seat.object->guard, number);
+  const Guard guard(other.region(), s.seat.object->guard);
   CHECK(guard.entered());
   CHECK(!guard.needs_repair());
 }
@@ -162,7 +178,7 @@ TEST_IN_A_PROCESS(asked_all_the_time__nobody_is_taken_for_gone) {
   constexpr int kRounds = 20'000;
   Scene s;
   const Member other(s.name_space.name());
-  const uint32_t number = s.seat.object_index + 1;
+  const uint32_t number = s.region().number_of(s.seat.object->guard);
   std::atomic<bool> over{false};
   std::thread answers([&] {
     while (!over.load()) {
@@ -179,7 +195,7 @@ TEST_IN_A_PROCESS(asked_all_the_time__nobody_is_taken_for_gone) {
     Region& region = i % 2 == 0 ? s.region() : other.region();
     threads.emplace_back([&] {
       for (int round = 0; round < kRounds; ++round) {
-        const Guard guard(region, s.seat.object->guard, number);
+        const Guard guard(region, s.seat.object->guard);
         if (!guard.entered() || guard.needs_repair()) repairs.fetch_add(1);
         counted = counted + 1;
       }
@@ -276,6 +292,6 @@ TEST_IN_A_PROCESS(record_is_of_another_kind_by_now__the_repair_is_left_to_the_ne
   CHECK_EQ(act(s.region(), wrong, nullptr, Action::Release, 1),
            static_cast<int32_t>(Status::Corrupt));
   CHECK(s.word().load() != 0);
-  const Guard guard(s.region(), s.seat.object->guard, s.seat.object_index + 1);
+  const Guard guard(s.region(), s.seat.object->guard);
   CHECK(guard.needs_repair());
 }

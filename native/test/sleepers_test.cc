@@ -57,11 +57,11 @@ TEST(guard__who_leaves__wakes_who_sleeps) {
   Region& region = member.region();
   const Seat seat = fixture::seat_at(region, member.claim_agent(), "lock");
   GuardRecord& record = seat.object->guard;
-  std::optional<Guard> inside(std::in_place, region, record, seat.object_index + 1);
+  std::optional<Guard> inside(std::in_place, region, record);
   Sleepers sleepers;
   for (int i = 0; i < 3; ++i) {
     sleepers.add(record.word, [&] {
-      const Guard guard(region, record, seat.object_index + 1);
+      const Guard guard(region, record);
       CHECK(!guard.needs_repair());
     });
   }

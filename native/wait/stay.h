@@ -51,7 +51,7 @@ class Stay {
         region_(region),
         index_(seat.object_index),
         kind_(seat.kind),
-        guard_(region, object.guard, index_ + 1) {
+        guard_(region, object.guard) {
     if (guard_.entered() && read_once(object.kind) != kind_) guard_.leave_as_found();
   }
   ~Stay() {
