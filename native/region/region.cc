@@ -158,7 +158,7 @@ Status Region::grow(Table& table) {
   // What was cut off would come back as zeros: free locks, in the hands of those who hold them.
   if (length < known_bytes_.load(std::memory_order_relaxed)) return Status::Corrupt;
   // Who grew it died before it was counted, or the count was scribbled over: the records are there.
-  if (at_page(table.page[chunk].load(std::memory_order_relaxed), Table::chunk_bytes) != nullptr) {
+  if (is_chunk(table.page[chunk].load(std::memory_order_relaxed), Table::chunk_bytes)) {
     table.count.store((chunk + 1) * Table::per_chunk, std::memory_order_release);
     return Status::Ok;
   }

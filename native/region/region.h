@@ -134,16 +134,16 @@ class Region {
   template <typename Table>
   [[nodiscard]] typename Table::Entry* at(Table& table, uint32_t index) {
     if (index >= count(table)) return nullptr;
-    std::byte* chunk = at_page(table.page[index / Table::per_chunk].load(
-                                   std::memory_order_relaxed),  // relaxed: published by count
-                               Table::chunk_bytes);
-    if (chunk == nullptr) return nullptr;
-    return reinterpret_cast<typename Table::Entry*>(chunk) + index % Table::per_chunk;
+    const uint32_t page = table.page[index / Table::per_chunk].load(
+        std::memory_order_relaxed);  // relaxed: published by count
+    if (!is_chunk(page, Table::chunk_bytes)) return nullptr;
+    return reinterpret_cast<typename Table::Entry*>(base_ + size_t{page} * kPage) +
+           index % Table::per_chunk;
   }
-  // nullptr: no table lies there.
-  [[nodiscard]] std::byte* at_page(uint32_t page, size_t bytes) {
+  // Whether records can lie there.
+  [[nodiscard]] bool is_chunk(uint32_t page, size_t bytes) {
     const size_t offset = size_t{page} * kPage;
-    return offset < kHeaderBytes || !reaches(offset + bytes) ? nullptr : base_ + offset;
+    return offset >= kHeaderBytes && reaches(offset + bytes);
   }
 
   GuardUse guard_use_;
