@@ -54,7 +54,9 @@ export class Waits {
   /** Errors of holdfast are what damage may lead to; no others. */
   judge(error, where) {
     const code = error?.code;
-    if (/^ERR_HOLDFAST_/.test(code) && code !== 'ERR_HOLDFAST_INVALID_ARGUMENT') {
+    // A RangeError is an answer too: a plain semaphore has all the permits that there can be, by its bytes.
+    const isMisuse = code === 'ERR_HOLDFAST_INVALID_ARGUMENT' && !(error instanceof RangeError);
+    if (/^ERR_HOLDFAST_/.test(code) && !isMisuse) {
       this.codes[code] = (this.codes[code] ?? 0) + 1;
       return code;
     }
