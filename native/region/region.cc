@@ -153,10 +153,12 @@ template <typename Table>
 Status Region::grow(Table& table) {
   const uint32_t chunk = table.count.load(std::memory_order_relaxed) / Table::per_chunk;
   if (chunk >= Table::max_chunks) return Status::Full;
+  const uint64_t known = known_bytes();
   uint64_t length = 0;
   if (const Status status = file_.size(&length); status != Status::Ok) return status;
+  HOLDFAST_POINT("region.looked");
   // What was cut off would come back as zeros: free locks, in the hands of those who hold them.
-  if (length < known_bytes_.load(std::memory_order_relaxed)) return Status::Corrupt;
+  if (length < known) return Status::Corrupt;
   // Who grew it died before it was counted, or the count was scribbled over: the records are there.
   if (at_page(table.page[chunk].load(std::memory_order_relaxed), Table::chunk_bytes) != nullptr) {
     table.count.store((chunk + 1) * Table::per_chunk, std::memory_order_release);
@@ -308,30 +310,34 @@ bool Region::process_is_alive(ProcessIndex index, uint32_t generation) {
   return !is_marked(*record) || !has_ended(index);
 }
 
-// relaxed, all of it: facts about the file, not about the memory.
 bool Region::has_grown_to(uint64_t end) {
   uint64_t bytes = 0;
   if (end > kMappedRange || file_.size(&bytes) != Status::Ok || end > bytes) return false;
-  uint64_t known = known_bytes_.load(std::memory_order_relaxed);
-  while (known < bytes &&
-         !known_bytes_.compare_exchange_weak(known, bytes, std::memory_order_relaxed)) {
+  uint64_t known = known_bytes_.load(std::memory_order_relaxed);  // the swap decides
+  // SYNC POINT: known-bytes. release, after the file was seen so long.
+  while (known < bytes && !known_bytes_.compare_exchange_weak(
+                              known, bytes, std::memory_order_release, std::memory_order_relaxed)) {
   }
   return true;
 }
 
 Status Region::check_file(std::string* detail) {
+  const uint64_t known = known_bytes();
   struct stat file{};
   if (!file_.look(&file) || file.st_nlink == 0) return Status::Gone;
+  HOLDFAST_POINT("region.looked");
   const auto bytes = static_cast<uint64_t>(file.st_size);
-  if (bytes >= known_bytes_.load(std::memory_order_relaxed)) return Status::Ok;
+  if (bytes >= known) return Status::Ok;
   *detail = cut_to(bytes);
   return Status::Corrupt;
 }
 
 bool Region::is_cut() {
+  const uint64_t known = known_bytes();
   struct stat file{};
-  return file_.look(&file) &&
-         static_cast<uint64_t>(file.st_size) < known_bytes_.load(std::memory_order_relaxed);
+  if (!file_.look(&file)) return false;
+  HOLDFAST_POINT("region.looked");
+  return static_cast<uint64_t>(file.st_size) < known;
 }
 
 bool Region::has_ended(ProcessIndex index) const {

@@ -570,6 +570,36 @@ TEST_IN_A_PROCESS(cut__a_region__is_not_grown_over_the_cut) {
   CHECK_EQ(member.region().check_file(&detail), Status::Ok);
 }
 
+namespace {
+
+// Another process grows the file, and another thread of this one uses what is new.
+struct Growth {
+  Region& region;
+  Region& other;
+};
+void grow_and_use(void* context) {
+  const auto& [region, other] = *static_cast<Growth*>(context);
+  CHECK_EQ(other.grow(other.header().agents), Status::Ok);
+  CHECK(region.agent(Region::count(region.header().agents) - 1) != nullptr);
+}
+
+}  // namespace
+
+TEST_IN_A_PROCESS(cut__a_region_that_grows_while_it_is_looked_at__is_not) {
+  const NameSpace name_space;
+  const Member member(name_space.name());
+  const Member other(name_space.name());
+  Region& region = member.region();
+  Growth growth{region, other.region()};
+  std::string detail;
+  arm_fault("region.looked", grow_and_use, &growth);
+  CHECK_EQ(region.check_file(&detail), Status::Ok);
+  arm_fault("region.looked", grow_and_use, &growth);
+  CHECK(!region.is_cut());
+  arm_fault("region.looked", grow_and_use, &growth);
+  CHECK_EQ(region.grow(region.header().tickets), Status::Ok);
+}
+
 TEST_IN_A_PROCESS(cut__a_region_without_its_name__is_gone) {
   const NameSpace name_space;
   const Member member(name_space.name());
