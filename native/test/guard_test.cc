@@ -244,6 +244,22 @@ TEST_IN_A_PROCESS(inside_is_one_that_is_stopped__corrupt_and_nothing_is_changed)
   while (!reap_agent(region, waits.agent)) std::this_thread::yield();
 }
 
+// Who can come again gives up early, and that is no reason for others to.
+TEST_IN_A_PROCESS(keeper_has_given_up__the_others_wait_in_full) {
+  Scene s;
+  const Member other(s.name_space.name());
+  other.region().guard_use().patience_ns.store(2 * kShortNs);
+  const uint32_t number = s.seat.object_index + 1;
+  const Guard inside(s.region(), s.seat.object->guard, number);
+  std::thread([&] {
+    const Guard::ShortPatience comes_again;
+    CHECK(!Guard(other.region(), s.seat.object->guard, number).entered());
+  }).join();
+  const int64_t begin_ns = monotonic_ns();
+  CHECK(!Guard(other.region(), s.seat.object->guard, number).entered());
+  CHECK(monotonic_ns() - begin_ns >= 2 * kShortNs);
+}
+
 TEST_IN_A_PROCESS(reaper_meets_a_guard_that_is_not_to_be_had__comes_again) {
   const NameSpace name_space;
   processes::Shared<Told> told;
