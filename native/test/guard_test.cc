@@ -282,6 +282,43 @@ TEST_IN_A_PROCESS(reaper_meets_a_guard_that_is_not_to_be_had__comes_again) {
   CHECK_EQ(lock::try_acquire(region, waits), Outcome::TakenAbandoned);
 }
 
+// What the dead one and the ended agent had elsewhere is given back all the same.
+TEST_IN_A_PROCESS(reaper_meets_a_guard_that_is_not_to_be_had__goes_on_with_the_other_objects) {
+  const NameSpace name_space;
+  processes::Shared<Told> told;
+  const Child other([&] { be_another(name_space, *told); });
+  await(*told);
+  other.signal(SIGSTOP);
+  CHECK(other.stopped());
+  const Member member(name_space.name());
+  Member dead(name_space.name());
+  Region& region = member.region();
+  const AgentSlot agent = member.claim_agent();
+  const AgentSlot dead_agent = dead.claim_agent();
+  const AgentSlot ended = member.claim_agent();
+  Seat stuck = seat_at(dead.region(), dead_agent, "stuck");
+  Seat held = seat_at(dead.region(), dead_agent, "of the dead");
+  Seat stuck_too = seat_at(region, ended, "stuck");
+  Seat held_too = seat_at(region, ended, "of the ended");
+  CHECK_EQ(lock::try_acquire(dead.region(), stuck), Outcome::Taken);
+  CHECK_EQ(lock::try_acquire(dead.region(), held), Outcome::Taken);
+  CHECK_EQ(lock::try_acquire(region, held_too), Outcome::Taken);
+  Seat first = seat_at(region, agent, "of the dead");
+  Seat second = seat_at(region, agent, "of the ended");
+  Seat third = seat_at(region, agent, "stuck");
+  CHECK_EQ(stuck_too.object_index, third.object_index);
+  dead.die();
+  third.object->guard.word.store(told->name.load());
+  CHECK(!reap_agent(region, ended));
+  CHECK_EQ(lock::try_acquire(region, second), Outcome::TakenAbandoned);
+  CHECK(reap_dead_processes(region, Deadline::never()));
+  CHECK_EQ(lock::try_acquire(region, first), Outcome::TakenAbandoned);
+  other.signal(SIGCONT);
+  while (reap_dead_processes(region)) std::this_thread::yield();
+  while (!reap_agent(region, ended)) std::this_thread::yield();
+  CHECK_EQ(lock::try_acquire(region, third), Outcome::TakenAbandoned);
+}
+
 // A record that was freed and used again for another kind, between the look at it and the guard.
 TEST_IN_A_PROCESS(record_is_of_another_kind_by_now__the_repair_is_left_to_the_next) {
   Scene s;
