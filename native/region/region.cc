@@ -303,11 +303,11 @@ bool Region::process_is_alive(ProcessIndex index, uint32_t generation) {
   if (is_self(index)) return ((self_.generation ^ generation) & kGuardGeneration) == 0;
   ProcessRecord* record = process(index);
   if (record == nullptr) return false;
-  // SYNC POINT: process-live.
-  if (record->state.load(std::memory_order_acquire) != ProcessState::Live) return false;
+  // SYNC POINT: process-live. Nobody is buried before its end: where it has not ended, another state was scribbled there.
+  const bool is_live = record->state.load(std::memory_order_acquire) == ProcessState::Live;
   const uint32_t other = record->generation.load(std::memory_order_relaxed) ^ generation;
   if ((other & kGuardGeneration) != 0) return false;
-  return !is_marked(*record) || !has_ended(index);
+  return (is_live && !is_marked(*record)) || !has_ended(index);
 }
 
 bool Region::has_grown_to(uint64_t end) {
@@ -360,9 +360,18 @@ bool Region::mend_own_life() {
   const bool was_scribbled = self_record_->life.restore(life_image_, life_offset_);
   FutexWord& life = life_word(*self_record_);
   uint32_t seen = life.load(std::memory_order_relaxed);  // relaxed: nothing else is read after it
-  return (seen != alive_ &&
-          life.compare_exchange_strong(seen, alive_, std::memory_order_relaxed)) ||
-         was_scribbled;
+  const bool was_marked =
+      seen != alive_ && life.compare_exchange_strong(seen, alive_, std::memory_order_relaxed);
+  // Nor is it buried while it lives. With another generation the record would be another's.
+  auto& state = self_record_->state;
+  ProcessState is = state.load(std::memory_order_relaxed);
+  const bool was_dead =
+      is != ProcessState::Live &&
+      self_record_->generation.load(std::memory_order_relaxed) == self_.generation &&
+      // SYNC POINT: process-live.
+      state.compare_exchange_strong(is, ProcessState::Live, std::memory_order_release,
+                                    std::memory_order_relaxed);
+  return was_marked || was_scribbled || was_dead;
 }
 
 FutexWord& Region::life_word(ProcessRecord& process) {

@@ -319,6 +319,26 @@ TEST_IN_A_PROCESS(reaper_meets_a_guard_that_is_not_to_be_had__goes_on_with_the_o
   CHECK_EQ(lock::try_acquire(region, third), Outcome::TakenAbandoned);
 }
 
+TEST_IN_A_PROCESS(record_of_one_that_lives_says_dead__nothing_is_taken_from_it) {
+  const NameSpace name_space;
+  const Member lives(name_space.name());
+  const Member member(name_space.name());
+  Region& region = member.region();
+  Seat held = seat_at(lives.region(), lives.claim_agent(), "held");
+  Seat waits = seat_at(region, member.claim_agent(), "held");
+  CHECK_EQ(lock::try_acquire(lives.region(), held), Outcome::Taken);
+  auto& state = lives.region().self_record().state;
+  for (const uint32_t scribbled : {0u, 2u, 99u}) {
+    state.store(static_cast<ProcessState>(scribbled));
+    CHECK(fixture::is_alive(region, lives.region().self()));
+    static_cast<void>(reap_dead_processes(region, Deadline::never()));
+    CHECK_EQ(lock::try_acquire(region, waits), Outcome::Pending);
+    CHECK_EQ(lock_word::owner(held.object->word.load()), held.agent);
+    CHECK(lives.region().mend_own_life());
+    CHECK_EQ(state.load(), ProcessState::Live);
+  }
+}
+
 // A record that was freed and used again for another kind, between the look at it and the guard.
 TEST_IN_A_PROCESS(record_is_of_another_kind_by_now__the_repair_is_left_to_the_next) {
   Scene s;

@@ -195,8 +195,9 @@ bool reap_process(Region& region, ProcessRecord& process, ProcessIndex index, De
   const ProcessState state = process.state.load(std::memory_order_acquire);
   if (state == ProcessState::Free) return true;
   // The mark says that its keeper is gone. A thread that holds a lock may still be in a system call that
-  // the kill does not cut short: what it holds is not free before that ends.
-  if (state == ProcessState::Live && !region.has_ended(index)) {
+  // the kill does not cut short: what it holds is not free before that ends. A record that says Dead is asked too: it may
+  // have been scribbled over.
+  if (!region.has_ended(index)) {
     ring_doorbell(process);  // should it live: its keeper mends the mark
     return false;
   }
