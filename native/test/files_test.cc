@@ -161,14 +161,16 @@ TEST_IN_A_PROCESS(descriptor__taken_by_other_code__life_is_not_judged_by_the_oth
   CHECK(!member.region().has_ended(index));
 }
 
-TEST_IN_A_PROCESS(descriptor__taken_by_other_code__a_close_leaves_it_open) {
+namespace {
+
+void taken_descriptor_stays_open(void (SharedFile::*close)()) {
   const FileName name;
   const Precious precious;
   SharedFile file;
   CHECK_EQ(file.open_locked(name.text, 0600, true), Status::Ok);
   const int kept = ::dup(precious.fd());
   REQUIRE(take_the_descriptor(name.text, precious.fd()));
-  file.close();
+  (file.*close)();
   int open = 0;
   for (int fd = 3; fd < 1024; ++fd) {
     struct stat its{};
@@ -179,6 +181,17 @@ TEST_IN_A_PROCESS(descriptor__taken_by_other_code__a_close_leaves_it_open) {
     }
   }
   CHECK_EQ(open, 3);
+}
+
+}  // namespace
+
+TEST_IN_A_PROCESS(descriptor__taken_by_other_code__a_close_leaves_it_open) {
+  taken_descriptor_stays_open(&SharedFile::close);
+}
+
+// Which may be about to exec a program that is to have it.
+TEST_IN_A_PROCESS(descriptor__taken_by_other_code__a_forked_child_leaves_it_open) {
+  taken_descriptor_stays_open(&SharedFile::close_in_child);
 }
 
 // A closed one's number is given to the next file that is opened: a low one soon is.
