@@ -31,6 +31,21 @@ std::string cut_to(uint64_t bytes) {
   return "the file was cut to " + std::to_string(bytes) + " bytes";
 }
 
+// Whether the header or a table lies in that piece of the file.
+bool is_in_use(const RegionHeader& header, uint64_t start, uint64_t bytes) {
+  const auto is_of = [=](const auto& table) {
+    using Table = std::remove_cvref_t<decltype(table)>;
+    for (uint32_t chunk = 0; chunk < Region::count(table) / Table::per_chunk; ++chunk) {
+      // relaxed: published by count
+      const uint64_t at = uint64_t{table.page[chunk].load(std::memory_order_relaxed)} * kPage;
+      if (at < start + bytes && start < at + Table::chunk_bytes) return true;
+    }
+    return false;
+  };
+  return start < kHeaderBytes || is_of(header.processes) || is_of(header.agents) ||
+         is_of(header.objects) || is_of(header.tickets);
+}
+
 bool same_layout(const RegionPrologue& header) {
   return header.layout_version == kLayoutVersion && header.byte_order == kByteOrderMark &&
          header.pointer_bytes == sizeof(void*) && header.mutex_bytes == sizeof(RobustMutex) &&
@@ -170,7 +185,8 @@ Status Region::grow(Table& table) {
   const uint64_t start = bytes.fetch_add(Table::chunk_bytes, std::memory_order_relaxed);
   const uint64_t end = start + Table::chunk_bytes;
   Status status = Status::Ok;
-  if (start < kHeaderBytes || start > kMappedRange || start % kPage != 0) {
+  if (start > kMappedRange || start % kPage != 0 ||
+      is_in_use(header(), start, Table::chunk_bytes)) {
     status = Status::Corrupt;
   } else if (end > kMappedRange) {
     status = Status::Full;
