@@ -10,9 +10,12 @@
 namespace holdfast {
 
 enum class FaultAction { Kill, Stop };
+// What else happens meanwhile: called on the thread that passes the point.
+using FaultHook = void (*)(void* context);
 
 // Arms one point for this process: the `nth` pass (1 = the first) acts. nullptr disarms.
 void arm_fault(const char* point, FaultAction action, int nth = 1);
+void arm_fault(const char* point, FaultHook hook, void* context);
 void fault_point(const char* point);
 
 }  // namespace holdfast

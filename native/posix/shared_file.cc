@@ -287,7 +287,7 @@ std::string SharedFile::users() const {
 
 void SharedFile::close_in_child() {
   // Nothing is unlocked: the locks are the open file's, which is the parent's too.
-  if (fd_ >= 0) ::close(fd_);
+  if (has_its_descriptor()) ::close(fd_);
   fd_ = -1;
 }
 

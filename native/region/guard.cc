@@ -106,10 +106,10 @@ bool Guard::enter_contended(Region& region, GuardRecord& record, uint32_t me) {
     ProcessRecord* process = region.process((inside & 0xffff) - 1);
     int64_t patience_ns = region.guard_use().patience_ns.load(std::memory_order_relaxed);
     if (has_short_patience) patience_ns = std::min(patience_ns, kShortPatienceNs);
-    const bool is_stuck = use.is_stuck(number, inside, monotonic_ns());
+    const bool is_stuck = use.is_stuck(number, inside, has_short_patience);
     if (is_stuck) patience_ns = std::min(patience_ns, kSleepNs);
     if (slept_ns >= patience_ns) {
-      use.note_stuck(number, inside, monotonic_ns());
+      use.note_stuck(number, inside, has_short_patience);
       stuck_pid = process != nullptr ? process->pid.load(std::memory_order_relaxed) : 0;
       return false;
     }

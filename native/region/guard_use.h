@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <mutex>
 
+#include "posix/deadline.h"
 #include "region/layout.h"
 
 namespace holdfast {
@@ -18,21 +19,36 @@ class GuardUse {
     std::atomic<uint32_t> inside{
         0};  // threads in, or on their way into, a guard; guards may share it
 
-    // Of a guard that was not to be had a moment ago: the one that shares the counter may overwrite it.
-    void note_stuck(uint32_t number, uint32_t process, int64_t now_ns) {
-      stuck_.store(uint64_t{number} << 32 | process, std::memory_order_relaxed);  // relaxed: a hint
-      stuck_ns_.store(now_ns, std::memory_order_relaxed);
+    // Of a guard that was not to be had a moment ago: the one that shares the counter may overwrite it. What those with
+    // little patience have found is for their like alone.
+    void note_stuck(uint32_t number, uint32_t process, bool in_short) {
+      (in_short ? in_short_ : in_full_).set(number, process);
     }
-    [[nodiscard]] bool is_stuck(uint32_t number, uint32_t process, int64_t now_ns) const {
-      return stuck_.load(std::memory_order_relaxed) == (uint64_t{number} << 32 | process) &&
-             now_ns - stuck_ns_.load(std::memory_order_relaxed) < kStuckForNs;
+    [[nodiscard]] bool is_stuck(uint32_t number, uint32_t process, bool in_short) const {
+      return in_full_.is_of(number, process) || (in_short && in_short_.is_of(number, process));
     }
 
    private:
     // So that of 1,000 waits at one object only the first waits in full.
     static constexpr int64_t kStuckForNs = 1'000'000'000;
-    std::atomic<uint64_t> stuck_{0};
-    std::atomic<int64_t> stuck_ns_{0};
+    class Note {
+     public:
+      // relaxed, all of it: a hint
+      void set(uint32_t number, uint32_t process) {
+        which_.store(uint64_t{number} << 32 | process, std::memory_order_relaxed);
+        noted_ns_.store(monotonic_ns(), std::memory_order_relaxed);
+      }
+      [[nodiscard]] bool is_of(uint32_t number, uint32_t process) const {
+        return which_.load(std::memory_order_relaxed) == (uint64_t{number} << 32 | process) &&
+               monotonic_ns() - noted_ns_.load(std::memory_order_relaxed) < kStuckForNs;
+      }
+
+     private:
+      std::atomic<uint64_t> which_{0};
+      std::atomic<int64_t> noted_ns_{0};
+    };
+    Note in_full_;
+    Note in_short_;
   };
 
   [[nodiscard]] Counter& of(uint32_t number) { return counters_[number % kCounters]; }

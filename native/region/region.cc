@@ -31,6 +31,21 @@ std::string cut_to(uint64_t bytes) {
   return "the file was cut to " + std::to_string(bytes) + " bytes";
 }
 
+// Whether the header or a table lies in that piece of the file.
+bool is_in_use(const RegionHeader& header, uint64_t start, uint64_t bytes) {
+  const auto is_of = [=](const auto& table) {
+    using Table = std::remove_cvref_t<decltype(table)>;
+    for (uint32_t chunk = 0; chunk < Region::count(table) / Table::per_chunk; ++chunk) {
+      // relaxed: published by count
+      const uint64_t at = uint64_t{table.page[chunk].load(std::memory_order_relaxed)} * kPage;
+      if (at < start + bytes && start < at + Table::chunk_bytes) return true;
+    }
+    return false;
+  };
+  return start < kHeaderBytes || is_of(header.processes) || is_of(header.agents) ||
+         is_of(header.objects) || is_of(header.tickets);
+}
+
 bool same_layout(const RegionPrologue& header) {
   return header.layout_version == kLayoutVersion && header.byte_order == kByteOrderMark &&
          header.pointer_bytes == sizeof(void*) && header.mutex_bytes == sizeof(RobustMutex) &&
@@ -153,10 +168,12 @@ template <typename Table>
 Status Region::grow(Table& table) {
   const uint32_t chunk = table.count.load(std::memory_order_relaxed) / Table::per_chunk;
   if (chunk >= Table::max_chunks) return Status::Full;
+  const uint64_t known = known_bytes();
   uint64_t length = 0;
   if (const Status status = file_.size(&length); status != Status::Ok) return status;
+  HOLDFAST_POINT("region.looked");
   // What was cut off would come back as zeros: free locks, in the hands of those who hold them.
-  if (length < known_bytes_.load(std::memory_order_relaxed)) return Status::Corrupt;
+  if (length < known) return Status::Corrupt;
   // Who grew it died before it was counted, or the count was scribbled over: the records are there.
   if (is_chunk(table.page[chunk].load(std::memory_order_relaxed), Table::chunk_bytes)) {
     table.count.store((chunk + 1) * Table::per_chunk, std::memory_order_release);
@@ -168,7 +185,8 @@ Status Region::grow(Table& table) {
   const uint64_t start = bytes.fetch_add(Table::chunk_bytes, std::memory_order_relaxed);
   const uint64_t end = start + Table::chunk_bytes;
   Status status = Status::Ok;
-  if (start < kHeaderBytes || start > kMappedRange || start % kPage != 0) {
+  if (start > kMappedRange || start % kPage != 0 ||
+      is_in_use(header(), start, Table::chunk_bytes)) {
     status = Status::Corrupt;
   } else if (end > kMappedRange) {
     status = Status::Full;
@@ -301,37 +319,41 @@ bool Region::process_is_alive(ProcessIndex index, uint32_t generation) {
   if (is_self(index)) return ((self_.generation ^ generation) & kGuardGeneration) == 0;
   ProcessRecord* record = process(index);
   if (record == nullptr) return false;
-  // SYNC POINT: process-live.
-  if (record->state.load(std::memory_order_acquire) != ProcessState::Live) return false;
+  // SYNC POINT: process-live. Nobody is buried before its end: where it has not ended, another state was scribbled there.
+  const bool is_live = record->state.load(std::memory_order_acquire) == ProcessState::Live;
   const uint32_t other = record->generation.load(std::memory_order_relaxed) ^ generation;
   if ((other & kGuardGeneration) != 0) return false;
-  return !is_marked(*record) || !has_ended(index);
+  return (is_live && !is_marked(*record)) || !has_ended(index);
 }
 
-// relaxed, all of it: facts about the file, not about the memory.
 bool Region::has_grown_to(uint64_t end) {
   uint64_t bytes = 0;
   if (end > kMappedRange || file_.size(&bytes) != Status::Ok || end > bytes) return false;
-  uint64_t known = known_bytes_.load(std::memory_order_relaxed);
-  while (known < bytes &&
-         !known_bytes_.compare_exchange_weak(known, bytes, std::memory_order_relaxed)) {
+  uint64_t known = known_bytes_.load(std::memory_order_relaxed);  // the swap decides
+  // SYNC POINT: known-bytes. release, after the file was seen so long.
+  while (known < bytes && !known_bytes_.compare_exchange_weak(
+                              known, bytes, std::memory_order_release, std::memory_order_relaxed)) {
   }
   return true;
 }
 
 Status Region::check_file(std::string* detail) {
+  const uint64_t known = known_bytes();
   struct stat file{};
   if (!file_.look(&file) || file.st_nlink == 0) return Status::Gone;
+  HOLDFAST_POINT("region.looked");
   const auto bytes = static_cast<uint64_t>(file.st_size);
-  if (bytes >= known_bytes_.load(std::memory_order_relaxed)) return Status::Ok;
+  if (bytes >= known) return Status::Ok;
   *detail = cut_to(bytes);
   return Status::Corrupt;
 }
 
 bool Region::is_cut() {
+  const uint64_t known = known_bytes();
   struct stat file{};
-  return file_.look(&file) &&
-         static_cast<uint64_t>(file.st_size) < known_bytes_.load(std::memory_order_relaxed);
+  if (!file_.look(&file)) return false;
+  HOLDFAST_POINT("region.looked");
+  return static_cast<uint64_t>(file.st_size) < known;
 }
 
 bool Region::has_ended(ProcessIndex index) const {
@@ -354,9 +376,18 @@ bool Region::mend_own_life() {
   const bool was_scribbled = self_record_->life.restore(life_image_, life_offset_);
   FutexWord& life = life_word(*self_record_);
   uint32_t seen = life.load(std::memory_order_relaxed);  // relaxed: nothing else is read after it
-  return (seen != alive_ &&
-          life.compare_exchange_strong(seen, alive_, std::memory_order_relaxed)) ||
-         was_scribbled;
+  const bool was_marked =
+      seen != alive_ && life.compare_exchange_strong(seen, alive_, std::memory_order_relaxed);
+  // Nor is it buried while it lives. With another generation the record would be another's.
+  auto& state = self_record_->state;
+  ProcessState is = state.load(std::memory_order_relaxed);
+  const bool was_dead =
+      is != ProcessState::Live &&
+      self_record_->generation.load(std::memory_order_relaxed) == self_.generation &&
+      // SYNC POINT: process-live.
+      state.compare_exchange_strong(is, ProcessState::Live, std::memory_order_release,
+                                    std::memory_order_relaxed);
+  return was_marked || was_scribbled || was_dead;
 }
 
 FutexWord& Region::life_word(ProcessRecord& process) {

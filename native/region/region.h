@@ -123,7 +123,13 @@ class Region {
  private:
   // Whether the file was that long when last asked: beyond its end lies SIGBUS. A header cannot be believed, the file can.
   [[nodiscard]] bool reaches(uint64_t end) {
+    // relaxed: a fact about the file, not about the memory
     return end <= known_bytes_.load(std::memory_order_relaxed) || has_grown_to(end);
+  }
+  // To be asked before a look at the file that is to say whether it was cut: it may grow at any time, and another thread
+  // may know of that. SYNC POINT: known-bytes. acquire: the look comes after it.
+  [[nodiscard]] uint64_t known_bytes() const {
+    return known_bytes_.load(std::memory_order_acquire);
   }
   [[nodiscard]] bool has_grown_to(uint64_t end);
   Status build();

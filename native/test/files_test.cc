@@ -161,14 +161,16 @@ TEST_IN_A_PROCESS(descriptor__taken_by_other_code__life_is_not_judged_by_the_oth
   CHECK(!member.region().has_ended(index));
 }
 
-TEST_IN_A_PROCESS(descriptor__taken_by_other_code__a_close_leaves_it_open) {
+namespace {
+
+void taken_descriptor_stays_open(void (SharedFile::*close)()) {
   const FileName name;
   const Precious precious;
   SharedFile file;
   CHECK_EQ(file.open_locked(name.text, 0600, true), Status::Ok);
   const int kept = ::dup(precious.fd());
   REQUIRE(take_the_descriptor(name.text, precious.fd()));
-  file.close();
+  (file.*close)();
   int open = 0;
   for (int fd = 3; fd < 1024; ++fd) {
     struct stat its{};
@@ -179,6 +181,17 @@ TEST_IN_A_PROCESS(descriptor__taken_by_other_code__a_close_leaves_it_open) {
     }
   }
   CHECK_EQ(open, 3);
+}
+
+}  // namespace
+
+TEST_IN_A_PROCESS(descriptor__taken_by_other_code__a_close_leaves_it_open) {
+  taken_descriptor_stays_open(&SharedFile::close);
+}
+
+// Which may be about to exec a program that is to have it.
+TEST_IN_A_PROCESS(descriptor__taken_by_other_code__a_forked_child_leaves_it_open) {
+  taken_descriptor_stays_open(&SharedFile::close_in_child);
 }
 
 // A closed one's number is given to the next file that is opened: a low one soon is.
@@ -568,6 +581,36 @@ TEST_IN_A_PROCESS(cut__a_region__is_not_grown_over_the_cut) {
   REQUIRE(::truncate(("/dev/shm" + name_space.file()).c_str(), static_cast<off_t>(left + kPage)) ==
           0);
   CHECK_EQ(member.region().check_file(&detail), Status::Ok);
+}
+
+namespace {
+
+// Another process grows the file, and another thread of this one uses what is new.
+struct Growth {
+  Region& region;
+  Region& other;
+};
+void grow_and_use(void* context) {
+  const auto& [region, other] = *static_cast<Growth*>(context);
+  CHECK_EQ(other.grow(other.header().agents), Status::Ok);
+  CHECK(region.agent(Region::count(region.header().agents) - 1) != nullptr);
+}
+
+}  // namespace
+
+TEST_IN_A_PROCESS(cut__a_region_that_grows_while_it_is_looked_at__is_not) {
+  const NameSpace name_space;
+  const Member member(name_space.name());
+  const Member other(name_space.name());
+  Region& region = member.region();
+  Growth growth{region, other.region()};
+  std::string detail;
+  arm_fault("region.looked", grow_and_use, &growth);
+  CHECK_EQ(region.check_file(&detail), Status::Ok);
+  arm_fault("region.looked", grow_and_use, &growth);
+  CHECK(!region.is_cut());
+  arm_fault("region.looked", grow_and_use, &growth);
+  CHECK_EQ(region.grow(region.header().tickets), Status::Ok);
 }
 
 TEST_IN_A_PROCESS(cut__a_region_without_its_name__is_gone) {

@@ -260,6 +260,22 @@ TEST_IN_A_PROCESS(inside_is_one_that_is_stopped__corrupt_and_nothing_is_changed)
   while (!reap_agent(region, waits.agent)) std::this_thread::yield();
 }
 
+// Who can come again gives up early, and that is no reason for others to.
+TEST_IN_A_PROCESS(keeper_has_given_up__the_others_wait_in_full) {
+  Scene s;
+  const Member other(s.name_space.name());
+  other.region().guard_use().patience_ns.store(2 * kShortNs);
+  const uint32_t number = s.seat.object_index + 1;
+  const Guard inside(s.region(), s.seat.object->guard, number);
+  std::thread([&] {
+    const Guard::ShortPatience comes_again;
+    CHECK(!Guard(other.region(), s.seat.object->guard, number).entered());
+  }).join();
+  const int64_t begin_ns = monotonic_ns();
+  CHECK(!Guard(other.region(), s.seat.object->guard, number).entered());
+  CHECK(monotonic_ns() - begin_ns >= 2 * kShortNs);
+}
+
 TEST_IN_A_PROCESS(reaper_meets_a_guard_that_is_not_to_be_had__comes_again) {
   const NameSpace name_space;
   processes::Shared<Told> told;
@@ -280,6 +296,63 @@ TEST_IN_A_PROCESS(reaper_meets_a_guard_that_is_not_to_be_had__comes_again) {
   other.signal(SIGCONT);
   while (reap_dead_processes(region)) std::this_thread::yield();
   CHECK_EQ(lock::try_acquire(region, waits), Outcome::TakenAbandoned);
+}
+
+// What the dead one and the ended agent had elsewhere is given back all the same.
+TEST_IN_A_PROCESS(reaper_meets_a_guard_that_is_not_to_be_had__goes_on_with_the_other_objects) {
+  const NameSpace name_space;
+  processes::Shared<Told> told;
+  const Child other([&] { be_another(name_space, *told); });
+  await(*told);
+  other.signal(SIGSTOP);
+  CHECK(other.stopped());
+  const Member member(name_space.name());
+  Member dead(name_space.name());
+  Region& region = member.region();
+  const AgentSlot agent = member.claim_agent();
+  const AgentSlot dead_agent = dead.claim_agent();
+  const AgentSlot ended = member.claim_agent();
+  Seat stuck = seat_at(dead.region(), dead_agent, "stuck");
+  Seat held = seat_at(dead.region(), dead_agent, "of the dead");
+  Seat stuck_too = seat_at(region, ended, "stuck");
+  Seat held_too = seat_at(region, ended, "of the ended");
+  CHECK_EQ(lock::try_acquire(dead.region(), stuck), Outcome::Taken);
+  CHECK_EQ(lock::try_acquire(dead.region(), held), Outcome::Taken);
+  CHECK_EQ(lock::try_acquire(region, held_too), Outcome::Taken);
+  Seat first = seat_at(region, agent, "of the dead");
+  Seat second = seat_at(region, agent, "of the ended");
+  Seat third = seat_at(region, agent, "stuck");
+  CHECK_EQ(stuck_too.object_index, third.object_index);
+  dead.die();
+  third.object->guard.word.store(told->name.load());
+  CHECK(!reap_agent(region, ended));
+  CHECK_EQ(lock::try_acquire(region, second), Outcome::TakenAbandoned);
+  CHECK(reap_dead_processes(region, Deadline::never()));
+  CHECK_EQ(lock::try_acquire(region, first), Outcome::TakenAbandoned);
+  other.signal(SIGCONT);
+  while (reap_dead_processes(region)) std::this_thread::yield();
+  while (!reap_agent(region, ended)) std::this_thread::yield();
+  CHECK_EQ(lock::try_acquire(region, third), Outcome::TakenAbandoned);
+}
+
+TEST_IN_A_PROCESS(record_of_one_that_lives_says_dead__nothing_is_taken_from_it) {
+  const NameSpace name_space;
+  const Member lives(name_space.name());
+  const Member member(name_space.name());
+  Region& region = member.region();
+  Seat held = seat_at(lives.region(), lives.claim_agent(), "held");
+  Seat waits = seat_at(region, member.claim_agent(), "held");
+  CHECK_EQ(lock::try_acquire(lives.region(), held), Outcome::Taken);
+  auto& state = lives.region().self_record().state;
+  for (const uint32_t scribbled : {0u, 2u, 99u}) {
+    state.store(static_cast<ProcessState>(scribbled));
+    CHECK(fixture::is_alive(region, lives.region().self()));
+    static_cast<void>(reap_dead_processes(region, Deadline::never()));
+    CHECK_EQ(lock::try_acquire(region, waits), Outcome::Pending);
+    CHECK_EQ(lock_word::owner(held.object->word.load()), held.agent);
+    CHECK(lives.region().mend_own_life());
+    CHECK_EQ(state.load(), ProcessState::Live);
+  }
 }
 
 // A record that was freed and used again for another kind, between the look at it and the guard.

@@ -1040,7 +1040,9 @@ TEST(scribbled__page_numbers) {
 }
 
 TEST(scribbled__reserved_bytes__growing_is_refused) {
+  // Also where there is a table already, whose records would be two things at once.
   for (const uint64_t garbage : {uint64_t{0}, uint64_t{kPage}, uint64_t{kHeaderBytes} + 1,
+                                 uint64_t{kHeaderBytes}, uint64_t{kHeaderBytes} + 3 * kPage,
                                  ~uint64_t{0}, uint64_t{kMappedRange} + kPage, uint64_t{1} << 63}) {
     survives([=](Victim& victim) { victim.header().bytes.store(garbage); },
              [](Victim& victim) {

@@ -1,5 +1,7 @@
 #include "wait/reaper.h"
 
+#include <algorithm>
+#include <array>
 #include <ctime>
 
 #include "posix/fault.h"
@@ -93,28 +95,54 @@ Seat seat_of(Region& region, TicketIndex index, TicketRecord& ticket, AgentSlot 
   return seat;
 }
 
+// Objects whose guard was not to be had: what is to be done there is left for the next time, and nothing else.
+class LeftOut {
+ public:
+  [[nodiscard]] bool any() const { return count_ > 0; }
+  [[nodiscard]] bool has(ObjectIndex object) const {
+    const ObjectIndex* end = objects_.data() + count_;
+    return std::find(objects_.data(), end, object) != end;
+  }
+  // False: they are too many, and all that is left is for the next time.
+  bool add(ObjectIndex object) {
+    if (count_ == objects_.size()) return false;
+    objects_[count_++] = object;
+    return true;
+  }
+
+ private:
+  std::array<ObjectIndex, 16> objects_{};
+  size_t count_ = 0;
+};
+
 // One dead process.
 class Reaping {
  public:
   Reaping(Region& region, ProcessRecord& process, ProcessId dead, Deadline until)
       : region_(region), dead_(dead), progress_(process, until) {}
 
-  // False: the time is up, or a guard is not to be had. What is done is done.
+  // False: the time is up, or a guard is not to be had. What is done is done. Where one object's guard is not, only that
+  // object waits: what the dead one held elsewhere is given back, as no wait of its own is queued there.
   bool run() {
-    const bool done =
-        pass([this](const Seat& seat) {
-          const bool out = seat.object == nullptr || withdraw_seat(region_, {seat, dead_});
-          HOLDFAST_POINT("reap.withdrawn");
-          return out;
-        }) &&
-        pass([this](const Seat& seat) {
-          if (seat.object != nullptr && !reap_seat(region_, {seat, dead_})) return false;
-          HOLDFAST_POINT("reap.given-back");
-          const Status closed = Registry(region_).close_dead(dead_, seat.agent, seat.ticket_index);
-          HOLDFAST_POINT("reap.ticket-freed");
-          return closed != Status::Corrupt;
-        });
-    if (!done) {
+    const bool done = pass([this](const Seat& seat) {
+                        if (seat.object == nullptr || left_out_.has(seat.object_index)) return true;
+                        const bool out = withdraw_seat(region_, {seat, dead_});
+                        HOLDFAST_POINT("reap.withdrawn");
+                        return out || left_out_.add(seat.object_index);
+                      }) &&
+                      pass([this](const Seat& seat) {
+                        if (seat.object != nullptr) {
+                          if (left_out_.has(seat.object_index)) return true;
+                          if (!reap_seat(region_, {seat, dead_}))
+                            return left_out_.add(seat.object_index);
+                        }
+                        HOLDFAST_POINT("reap.given-back");
+                        const Status closed =
+                            Registry(region_).close_dead(dead_, seat.agent, seat.ticket_index);
+                        HOLDFAST_POINT("reap.ticket-freed");
+                        return closed != Status::Corrupt;
+                      });
+    if (!done || left_out_.any()) {
       progress_.leave_off();
       return false;
     }
@@ -157,6 +185,7 @@ class Reaping {
   Region& region_;
   ProcessId dead_;
   Progress progress_;
+  LeftOut left_out_;
 };
 
 // False: look again.
@@ -166,8 +195,9 @@ bool reap_process(Region& region, ProcessRecord& process, ProcessIndex index, De
   const ProcessState state = process.state.load(std::memory_order_acquire);
   if (state == ProcessState::Free) return true;
   // The mark says that its keeper is gone. A thread that holds a lock may still be in a system call that
-  // the kill does not cut short: what it holds is not free before that ends.
-  if (state == ProcessState::Live && !region.has_ended(index)) {
+  // the kill does not cut short: what it holds is not free before that ends. A record that says Dead is asked too: it may
+  // have been scribbled over.
+  if (!region.has_ended(index)) {
     ring_doorbell(process);  // should it live: its keeper mends the mark
     return false;
   }
@@ -230,21 +260,26 @@ bool is_dying(Region& region, AgentSlot agent) {
 
 bool reap_agent(Region& region, AgentSlot slot) {
   const Guard::ShortPatience comes_again;
+  LeftOut left_out;
   const auto pass = [&](auto step) {
     return for_each_ticket(region, [&](TicketIndex index, TicketRecord& ticket, AgentSlot agent) {
       return agent != slot || step(seat_of(region, index, ticket, agent));
     });
   };
   return pass([&](const Seat& seat) {
-           return seat.object == nullptr || withdraw_seat(region, {seat, {}});
+           if (seat.object == nullptr || left_out.has(seat.object_index)) return true;
+           return withdraw_seat(region, {seat, {}}) || left_out.add(seat.object_index);
          }) &&
          pass([&](const Seat& seat) {
-           if (seat.object != nullptr && !reap_seat(region, {seat, {}})) return false;
+           if (seat.object != nullptr) {
+             if (left_out.has(seat.object_index)) return true;
+             if (!reap_seat(region, {seat, {}})) return left_out.add(seat.object_index);
+           }
            const Status closed = Registry(region).close(slot, seat.ticket_index);
            HOLDFAST_POINT("reap.ticket-freed");
            return closed == Status::Ok;
          }) &&
-         Registry(region).free_agent(slot);
+         !left_out.any() && Registry(region).free_agent(slot);
 }
 
 }  // namespace holdfast

@@ -18,7 +18,8 @@
 // what it verifies after a stop is found done where the others went on meanwhile.
 //
 // First all waits of the dead are withdrawn, then what they had is given back: else each piece would be given to
-// the dead one's next wait.
+// the dead one's next wait. An object whose guard is not to be had is left out of both, and comes next time: it keeps
+// nobody from the others.
 #pragma once
 
 #include "posix/deadline.h"
