@@ -265,14 +265,13 @@ TEST_IN_A_PROCESS(keeper_has_given_up__the_others_wait_in_full) {
   Scene s;
   const Member other(s.name_space.name());
   other.region().guard_use().patience_ns.store(2 * kShortNs);
-  const uint32_t number = s.seat.object_index + 1;
-  const Guard inside(s.region(), s.seat.object->guard, number);
+  const Guard inside(s.region(), s.seat.object->guard);
   std::thread([&] {
     const Guard::ShortPatience comes_again;
-    CHECK(!Guard(other.region(), s.seat.object->guard, number).entered());
+    CHECK(!Guard(other.region(), s.seat.object->guard).entered());
   }).join();
   const int64_t begin_ns = monotonic_ns();
-  CHECK(!Guard(other.region(), s.seat.object->guard, number).entered());
+  CHECK(!Guard(other.region(), s.seat.object->guard).entered());
   CHECK(monotonic_ns() - begin_ns >= 2 * kShortNs);
 }
 
