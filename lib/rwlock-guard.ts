@@ -91,7 +91,7 @@ export class Holds {
   isHeldAround(except?: ReadGuard): boolean {
     for (const held of heldAround()) {
       const isSide = held instanceof ReadGuard || held instanceof WriteGuard;
-      if (isSide && held !== except && !held.isOver && held.isOf(this.core)) return true;
+      if (isSide && held.last !== except && !held.isOver && held.isOf(this.core)) return true;
     }
     return false;
   }
@@ -196,6 +196,11 @@ export class ReadGuard implements Disposable, AsyncDisposable {
   /** @internal Also what it became. */
   get isOver(): boolean {
     return this.released && (this.#next?.isOver ?? true);
+  }
+
+  /** @internal What it became, by upgrades and downgrades; else itself. */
+  get last(): ReadGuard | WriteGuard {
+    return this.#next?.last ?? this;
   }
 
   /** @internal Whether it is a side of `core`; of what it became too. */
@@ -377,6 +382,11 @@ export class WriteGuard implements Disposable, AsyncDisposable {
   /** @internal Also what it became. */
   get isOver(): boolean {
     return this.released && (this.#next?.isOver ?? true);
+  }
+
+  /** @internal What it became, by upgrades and downgrades; else itself. */
+  get last(): ReadGuard | WriteGuard {
+    return this.#next?.last ?? this;
   }
 
   /** @internal Whether it is a side of `core`; of what it became too. */

@@ -37,7 +37,13 @@ describe.each(takes)('an RLock that %s took and that is held across an await', (
 
   const settled = Promise.resolve();
   const calls: [string, (piece: () => void) => unknown][] = [
-    ['the rests of async functions', (piece) => (async () => piece(await null))()],
+    [
+      'the rests of async functions',
+      async (piece) => {
+        await null;
+        piece();
+      },
+    ],
     ['reactions of one promise', (piece) => settled.then(piece)],
     ['callbacks of queueMicrotask()', (piece) => queueMicrotask(piece)],
     ['callbacks of nextTick()', (piece) => process.nextTick(piece)],
