@@ -71,11 +71,6 @@ export class LockGuard implements Disposable, AsyncDisposable {
     return isBare(this.#by);
   }
 
-  /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
-  keep(): void {
-    this.#by = By.WithSync;
-  }
-
   /** @internal Its `with` runs in an async context of its own. */
   beScoped(): void {
     this.#by = By.Scoped;

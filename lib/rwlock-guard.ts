@@ -28,7 +28,7 @@ export interface Taking {
   /** Whether to emit a warning if the lock turns out to be abandoned. */
   readonly warns: boolean;
   /** By a bare acquire, and not by a `with()`. */
-  isBare: boolean;
+  readonly isBare: boolean;
   /** By a `with()` that runs in an async context of its own. */
   isScoped: boolean;
   /** Ends the upgrade that the share waits for. */
@@ -159,11 +159,6 @@ export class ReadGuard implements Disposable, AsyncDisposable {
   /** @internal Whether `release()` of the side may release it: no `with()` does. */
   get isBare(): boolean {
     return this.#taking.isBare;
-  }
-
-  /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
-  keep(): void {
-    this.#taking.isBare = false;
   }
 
   /** @internal Its `with` runs in an async context of its own. */
@@ -345,11 +340,6 @@ export class WriteGuard implements Disposable, AsyncDisposable {
   /** @internal Whether `release()` of the side may release it: no `with()` does. */
   get isBare(): boolean {
     return this.#taking.isBare;
-  }
-
-  /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
-  keep(): void {
-    this.#taking.isBare = false;
   }
 
   /** @internal Its `with` runs in an async context of its own. */

@@ -56,7 +56,7 @@ const WITH_KEYS = ['permits', 'timeout', 'signal'];
 class Permits implements Leakable {
   readonly count: number;
   /** Of a bare acquire, and not of a `with()`. */
-  isBare: boolean;
+  readonly isBare: boolean;
   /** Given back, by the guard or by `release(n)`. */
   isOver = false;
   /** Of a `with()` that runs in an async context of its own. */
@@ -166,13 +166,6 @@ class Holdings {
     permits.isScoped = false;
   }
 
-  /** They are given back by their own guard from now on, and nothing else. */
-  keep(permits: Permits): void {
-    this.remove(permits);
-    permits.isBare = false;
-    this.add(permits);
-  }
-
   loosen(): void {
     this.#bare.loosen();
     this.#kept.loosen();
@@ -257,11 +250,6 @@ export class SemaphoreGuard implements Disposable, AsyncDisposable {
   /** @internal Its `with` runs in an async context of its own. */
   beScoped(): void {
     this.#own.holdings?.scope(this.#own);
-  }
-
-  /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
-  keep(): void {
-    this.#own.holdings?.keep(this.#own);
   }
 
   /** @internal Releases, unless that is done already: `with` and the like, which call by no symbol. */
