@@ -154,7 +154,9 @@ export class Lock extends Exclusive<LockCore> {
    */
   withSync<T>(fn: (guard: LockGuard) => T & Settled<T>, options?: AcquireSyncOptions): T {
     checkFunction(fn, 'withSync()');
-    const guard = this.#acquireSync(options, By.WithSync);
+    // The fast path once more, as the call in between costs a fifth of the whole.
+    const free = options === undefined ? this.core.take(By.WithSync) : null;
+    const guard = free ?? this.#acquireSync(options, By.WithSync);
     try {
       return settled(fn(guard));
     } finally {
