@@ -442,11 +442,32 @@ export class Semaphore extends SharedObject<'Semaphore'> {
    */
   acquire(n?: number, options?: AcquireOptions): Promise<SemaphoreGuard>;
   acquire(options?: AcquireOptions): Promise<SemaphoreGuard>;
-  async acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<SemaphoreGuard> {
-    const { n, options } = this.#asked(first, second, 'acquire()');
-    checkAcquireOptions(options, 'acquire()');
-    if (isTurnDue()) await turned();
-    return claimLater(this.core, this.#claim(n, true), options);
+  // Not an async function, as in RWLock: of two promises the outer one waits three microtasks for the inner one.
+  acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<SemaphoreGuard> {
+    try {
+      const { n, options } = this.#asked(first, second, 'acquire()');
+      checkAcquireOptions(options, 'acquire()');
+      return this.#acquire(n, true, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #acquire(
+    n: number,
+    isBare: boolean,
+    options: AcquireOptions | undefined,
+  ): Promise<SemaphoreGuard> {
+    if (isTurnDue()) return turned().then(() => this.#claimLater(n, isBare, options));
+    return this.#claimLater(n, isBare, options);
+  }
+
+  #claimLater(
+    n: number,
+    isBare: boolean,
+    options: AcquireOptions | undefined,
+  ): Promise<SemaphoreGuard> {
+    return claimLater(this.core, this.#claim(n, isBare), options);
   }
 
   /**
@@ -500,8 +521,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
     checkFunction(fn, 'with()');
     const { n, rest } = this.#withOptions(options, 'with()');
     checkAcquireOptions(rest, 'with()');
-    if (isTurnDue()) await turned();
-    const guard = await claimLater(this.core, this.#claim(n, false), rest);
+    const guard = await this.#acquire(n, false, rest);
     try {
       if (!this.#detects) return await fn(guard);
       guard.beScoped();
