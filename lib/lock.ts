@@ -133,7 +133,10 @@ export class Lock extends Exclusive<LockCore> {
     options?: AcquireOptions,
   ): Promise<T> {
     checkFunction(fn, 'with()');
-    const guard = await this.#acquire(options, By.With);
+    // A promise of what is had already would cost more; `fn` runs in a microtask either way.
+    let guard = options === undefined && !isTurnDue() ? this.core.take(By.With) : null;
+    if (guard === null) guard = await this.#acquire(options, By.With);
+    else await null;
     try {
       if (!this.detects) return await fn(guard);
       guard.beScoped();
