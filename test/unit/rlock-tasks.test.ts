@@ -45,6 +45,7 @@ describe.each(takes)('an RLock that %s took and that is held across an await', (
       },
     ],
     ['reactions of one promise', (piece) => settled.then(piece)],
+    ['thenables', (piece) => Promise.resolve(Object.fromEntries([['then', piece]]))],
     ['callbacks of queueMicrotask()', (piece) => queueMicrotask(piece)],
     ['callbacks of nextTick()', (piece) => process.nextTick(piece)],
   ];
