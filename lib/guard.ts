@@ -71,11 +71,6 @@ export class LockGuard implements Disposable, AsyncDisposable {
     return isBare(this.#by);
   }
 
-  /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
-  keep(): void {
-    this.#by = By.WithSync;
-  }
-
   /** @internal Its `with` runs in an async context of its own. */
   beScoped(): void {
     this.#by = By.Scoped;
@@ -186,9 +181,14 @@ export class LockGuard implements Disposable, AsyncDisposable {
 
   /** @internal What both do, and `with` and the like, which call by no symbol. */
   dispose(): void {
-    if (this.released) return;
     const core = this.#core;
-    const known = core.guard === this ? this : asKnown(this);
+    if (core.guard === this) this.release();
+    else this.#disposeOfKnown(core);
+  }
+
+  #disposeOfKnown(core: LockCore): void {
+    if (this.released) return;
+    const known = asKnown(this);
     const suspension = core.guard === known ? undefined : core.suspensionOf(known);
     if (suspension === undefined) this.release();
     else core.endSuspended(known, suspension);

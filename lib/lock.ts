@@ -133,7 +133,10 @@ export class Lock extends Exclusive<LockCore> {
     options?: AcquireOptions,
   ): Promise<T> {
     checkFunction(fn, 'with()');
-    const guard = await this.#acquire(options, By.With);
+    // A promise of what is had already would cost more; `fn` runs in a microtask either way.
+    let guard = options === undefined && !isTurnDue() ? this.core.take(By.With) : null;
+    if (guard === null) guard = await this.#acquire(options, By.With);
+    else await null;
     try {
       if (!this.detects) return await fn(guard);
       guard.beScoped();
@@ -154,7 +157,9 @@ export class Lock extends Exclusive<LockCore> {
    */
   withSync<T>(fn: (guard: LockGuard) => T & Settled<T>, options?: AcquireSyncOptions): T {
     checkFunction(fn, 'withSync()');
-    const guard = this.#acquireSync(options, By.WithSync);
+    // The fast path once more, as the call in between costs a fifth of the whole.
+    const free = options === undefined ? this.core.take(By.WithSync) : null;
+    const guard = free ?? this.#acquireSync(options, By.WithSync);
     try {
       return settled(fn(guard));
     } finally {

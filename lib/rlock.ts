@@ -260,8 +260,8 @@ function isSync(by: number): boolean {
  *
  * 1. By `acquireSync` or `tryAcquire`, outside of any `with` that holds it: every *sync* verb that is
  *    called in the same synchronous run of code enters again. A run ends with the code that the event
- *    loop has called, and wherever a promise is made: by `await`, or by calling an async function. After
- *    that, as rule 3. By `withSync(fn)`: every sync verb that is called from `fn`. `acquire` and `with`
+ *    loop has called, and wherever a promise is made or settled: by `await`, or by calling an async
+ *    function. After that, as rule 3. By `withSync(fn)`: every sync verb that is called from `fn`. `acquire` and `with`
  *    wait, as any other promise.
  * 2. By `with(fn)`: every verb, sync or async, that is called from the async context of `fn`
  *    enters again: `fn` itself, all that it awaits, and all that it starts.

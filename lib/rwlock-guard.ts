@@ -28,7 +28,7 @@ export interface Taking {
   /** Whether to emit a warning if the lock turns out to be abandoned. */
   readonly warns: boolean;
   /** By a bare acquire, and not by a `with()`. */
-  isBare: boolean;
+  readonly isBare: boolean;
   /** By a `with()` that runs in an async context of its own. */
   isScoped: boolean;
   /** Ends the upgrade that the share waits for. */
@@ -91,7 +91,7 @@ export class Holds {
   isHeldAround(except?: ReadGuard): boolean {
     for (const held of heldAround()) {
       const isSide = held instanceof ReadGuard || held instanceof WriteGuard;
-      if (isSide && held !== except && !held.isOver && held.isOf(this.core)) return true;
+      if (isSide && held.last !== except && !held.isOver && held.isOf(this.core)) return true;
     }
     return false;
   }
@@ -161,11 +161,6 @@ export class ReadGuard implements Disposable, AsyncDisposable {
     return this.#taking.isBare;
   }
 
-  /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
-  keep(): void {
-    this.#taking.isBare = false;
-  }
-
   /** @internal Its `with` runs in an async context of its own. */
   beScoped(): void {
     this.#taking.isScoped = true;
@@ -196,6 +191,11 @@ export class ReadGuard implements Disposable, AsyncDisposable {
   /** @internal Also what it became. */
   get isOver(): boolean {
     return this.released && (this.#next?.isOver ?? true);
+  }
+
+  /** @internal What it became, by upgrades and downgrades; else itself. */
+  get last(): ReadGuard | WriteGuard {
+    return this.#next?.last ?? this;
   }
 
   /** @internal Whether it is a side of `core`; of what it became too. */
@@ -342,11 +342,6 @@ export class WriteGuard implements Disposable, AsyncDisposable {
     return this.#taking.isBare;
   }
 
-  /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
-  keep(): void {
-    this.#taking.isBare = false;
-  }
-
   /** @internal Its `with` runs in an async context of its own. */
   beScoped(): void {
     this.#taking.isScoped = true;
@@ -377,6 +372,11 @@ export class WriteGuard implements Disposable, AsyncDisposable {
   /** @internal Also what it became. */
   get isOver(): boolean {
     return this.released && (this.#next?.isOver ?? true);
+  }
+
+  /** @internal What it became, by upgrades and downgrades; else itself. */
+  get last(): ReadGuard | WriteGuard {
+    return this.#next?.last ?? this;
   }
 
   /** @internal Whether it is a side of `core`; of what it became too. */

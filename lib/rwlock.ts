@@ -79,9 +79,17 @@ abstract class Side<Guard extends ReadGuard | WriteGuard> {
     return this.claim(this.holds, { warns, isBare, isScoped: false, upgrade: null });
   }
 
-  async #acquire(options: AcquireOptions | undefined, isBare: boolean): Promise<Guard> {
-    checkAcquireOptions(options, 'acquire()');
-    if (isTurnDue()) await turned();
+  #acquire(options: AcquireOptions | undefined, isBare: boolean): Promise<Guard> {
+    try {
+      checkAcquireOptions(options, 'acquire()');
+      if (isTurnDue()) return turned().then(() => this.#claimLater(options, isBare));
+      return this.#claimLater(options, isBare);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #claimLater(options: AcquireOptions | undefined, isBare: boolean): Promise<Guard> {
     return claimLater(this.core, this.#claim(isBare), options);
   }
 

@@ -56,7 +56,7 @@ const WITH_KEYS = ['permits', 'timeout', 'signal'];
 class Permits implements Leakable {
   readonly count: number;
   /** Of a bare acquire, and not of a `with()`. */
-  isBare: boolean;
+  readonly isBare: boolean;
   /** Given back, by the guard or by `release(n)`. */
   isOver = false;
   /** Of a `with()` that runs in an async context of its own. */
@@ -166,13 +166,6 @@ class Holdings {
     permits.isScoped = false;
   }
 
-  /** They are given back by their own guard from now on, and nothing else. */
-  keep(permits: Permits): void {
-    this.remove(permits);
-    permits.isBare = false;
-    this.add(permits);
-  }
-
   loosen(): void {
     this.#bare.loosen();
     this.#kept.loosen();
@@ -257,11 +250,6 @@ export class SemaphoreGuard implements Disposable, AsyncDisposable {
   /** @internal Its `with` runs in an async context of its own. */
   beScoped(): void {
     this.#own.holdings?.scope(this.#own);
-  }
-
-  /** @internal Whoever took it by a bare acquire releases it as a `with()` does. */
-  keep(): void {
-    this.#own.holdings?.keep(this.#own);
   }
 
   /** @internal Releases, unless that is done already: `with` and the like, which call by no symbol. */
@@ -454,11 +442,32 @@ export class Semaphore extends SharedObject<'Semaphore'> {
    */
   acquire(n?: number, options?: AcquireOptions): Promise<SemaphoreGuard>;
   acquire(options?: AcquireOptions): Promise<SemaphoreGuard>;
-  async acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<SemaphoreGuard> {
-    const { n, options } = this.#asked(first, second, 'acquire()');
-    checkAcquireOptions(options, 'acquire()');
-    if (isTurnDue()) await turned();
-    return claimLater(this.core, this.#claim(n, true), options);
+  // Not an async function, as in RWLock: of two promises the outer one waits three microtasks for the inner one.
+  acquire(first?: number | AcquireOptions, second?: AcquireOptions): Promise<SemaphoreGuard> {
+    try {
+      const { n, options } = this.#asked(first, second, 'acquire()');
+      checkAcquireOptions(options, 'acquire()');
+      return this.#acquire(n, true, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #acquire(
+    n: number,
+    isBare: boolean,
+    options: AcquireOptions | undefined,
+  ): Promise<SemaphoreGuard> {
+    if (isTurnDue()) return turned().then(() => this.#claimLater(n, isBare, options));
+    return this.#claimLater(n, isBare, options);
+  }
+
+  #claimLater(
+    n: number,
+    isBare: boolean,
+    options: AcquireOptions | undefined,
+  ): Promise<SemaphoreGuard> {
+    return claimLater(this.core, this.#claim(n, isBare), options);
   }
 
   /**
@@ -512,8 +521,7 @@ export class Semaphore extends SharedObject<'Semaphore'> {
     checkFunction(fn, 'with()');
     const { n, rest } = this.#withOptions(options, 'with()');
     checkAcquireOptions(rest, 'with()');
-    if (isTurnDue()) await turned();
-    const guard = await claimLater(this.core, this.#claim(n, false), rest);
+    const guard = await this.#acquire(n, false, rest);
     try {
       if (!this.#detects) return await fn(guard);
       guard.beScoped();

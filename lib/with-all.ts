@@ -40,8 +40,6 @@ export type GuardsOf<T extends readonly Lockable[]> = {
 /** What all guards have. */
 interface Guard {
   readonly released: boolean;
-  /** It is a `with()`'s from now on. */
-  keep(): void;
   dispose(): void;
 }
 
@@ -84,19 +82,14 @@ export class AllGuard<T extends readonly Lockable[] = readonly Lockable[]>
     releaseAll(this.#taken);
   }
 
-  /** @internal Releases what is not released yet: {@link withAllSync}, which calls by no symbol. */
-  dispose(): void {
-    releaseAll(this.#taken);
-  }
-
   /** Releases what is not released yet: for `using`. */
   [DISPOSE](): void {
-    this.dispose();
+    releaseAll(this.#taken);
   }
 
   /** Releases what is not released yet: for `await using`. */
   async [ASYNC_DISPOSE](): Promise<void> {
-    this.dispose();
+    releaseAll(this.#taken);
   }
 }
 
@@ -206,7 +199,8 @@ export async function withAll<const T extends readonly Lockable[], R>(
 }
 
 /**
- * Holds several objects while `fn` works. Blocks this thread, and takes them, as {@link acquireAllSync} does.
+ * Holds several objects while `fn` works. Blocks this thread, and takes them, as {@link acquireAllSync} does, and an
+ * `RLock` among them as its `withSync` does: the sync verbs that `fn` calls may enter it again.
  *
  * @param fn - gets the guards, in the order in which the objects were given
  * @param options - `timeout` in ms, for all of them together
@@ -219,13 +213,32 @@ export function withAllSync<const T extends readonly Lockable[], R>(
   fn: (guards: GuardsOf<T>) => R & Settled<R>,
   options?: AcquireSyncOptions,
 ): R {
+  const places = inOrder(objects, 'withAllSync()');
   checkFunction(fn, 'withAllSync() after its objects');
-  const all = acquireAllSync(objects, options);
-  for (const guard of all.guards as unknown as readonly Guard[]) guard.keep();
+  const left = deadline(syncTimeout(options, 'withAllSync()'));
+  const taken: Guard[] = [];
+  let isWorking = false;
+  const step = (): R => {
+    const place = places[taken.length];
+    if (place === undefined) {
+      isWorking = true;
+      return fn(asGiven(places, taken) as unknown as GuardsOf<T>);
+    }
+    const inside = (guard: Guard): R => {
+      taken.push(guard);
+      try {
+        return step();
+      } catch (error) {
+        if (!isWorking) giveBack(guard);
+        throw error;
+      }
+    };
+    return place.object.withSync(inside as never, { timeout: left() });
+  };
   try {
-    return settled(fn(all.guards));
-  } finally {
-    all.dispose();
+    return settled(step());
+  } catch (error) {
+    throw isWorking ? error : named(error, places, taken.length, options?.timeout);
   }
 }
 

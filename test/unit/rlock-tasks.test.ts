@@ -35,6 +35,43 @@ describe.each(takes)('an RLock that %s took and that is held across an await', (
     lock.acquireSync().release();
   });
 
+  const settled = Promise.resolve();
+  const calls: [string, (piece: () => void) => unknown][] = [
+    [
+      'the rests of async functions',
+      async (piece) => {
+        await null;
+        piece();
+      },
+    ],
+    ['reactions of one promise', (piece) => settled.then(piece)],
+    ['thenables', (piece) => Promise.resolve(Object.fromEntries([['then', piece]]))],
+    ['callbacks of queueMicrotask()', (piece) => queueMicrotask(piece)],
+    ['callbacks of nextTick()', (piece) => process.nextTick(piece)],
+  ];
+  it.each(calls)(
+    'is had by one of three pieces of code that are called one after the other: %s',
+    async (_, call) => {
+      const lock = new RLock(uniqueName());
+      const held: LockGuard[] = [];
+      let refused = 0;
+      const piece = () => {
+        try {
+          const guard = take(lock);
+          if (guard === null) refused += 1;
+          else held.push(guard);
+        } catch {
+          refused += 1;
+        }
+      };
+      await turns(1);
+      for (let i = 0; i < 3; i++) call(piece);
+      await turns(1);
+      expect([held.length, refused, lock.depth]).toEqual([1, 2, 1]);
+      held[0]?.release();
+    },
+  );
+
   const starts: [string, () => Promise<unknown>][] = [
     ['side by side', () => Promise.resolve()],
     ['from one queue of microtasks', async () => null],

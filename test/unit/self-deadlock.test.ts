@@ -6,6 +6,7 @@ import {
   DeadlockError,
   Lock,
   NotHeldError,
+  type ReadGuard,
   type ReadSide,
   RWLock,
   Semaphore,
@@ -200,6 +201,24 @@ describe('a share in a share', () => {
       await read.with(() => {});
     });
     expect(read.locked).toBe(false);
+  });
+
+  it('is no deadlock to upgrade anew after a downgrade', async () => {
+    const { read, write } = new RWLock(uniqueName());
+    const upgraded = async (share: ReadGuard) => {
+      const other = await read.acquire();
+      const writer = share.upgrade();
+      await turns(1);
+      other.release();
+      return await writer;
+    };
+    await write.with(async (writer) => {
+      await upgraded((await upgraded(writer.downgrade())).downgrade());
+    });
+    await read.with(async (share) => {
+      await upgraded((await upgraded(share)).downgrade());
+    });
+    expect([read.locked, write.locked]).toEqual([false, false]);
   });
 });
 

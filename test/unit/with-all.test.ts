@@ -239,6 +239,12 @@ describe('an RLock among them', () => {
       await a.with(() => expect(a.depth).toBe(2));
     });
     withAllSync([b, a], () => a.withSync(() => expect(a.depth).toBe(2)));
+    withAllSync([b, a], () => {
+      void Promise.resolve().then(); // a promise ends a run, and no withAllSync()
+      a.withSync(() => expect(a.depth).toBe(2));
+      expect(a.acquireSync().released).toBe(false);
+      a.release();
+    });
     await a.with(() => withAll([b, a], () => expect(a.depth).toBe(2)));
     expect(a.locked).toBe(false);
   });
