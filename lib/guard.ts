@@ -5,7 +5,6 @@ import { ASYNC_DISPOSE, DISPOSE } from './dispose.js';
 import { NotHeldError } from './errors.js';
 import { asKnown, isStandIn, originalOf, replaceBy } from './leak.js';
 import type { LockCore } from './lock-core.js';
-import { GUARD } from './not-data.js';
 import { heldAround } from './scope.js';
 
 /**
@@ -39,7 +38,6 @@ export function isBare(by: number): boolean {
  */
 export class LockGuard implements Disposable, AsyncDisposable {
   readonly #core: LockCore;
-  #by: number;
 
   /**
    * The fencing token: grows with every acquisition of the lock, by whomever, for the life of the
@@ -55,30 +53,17 @@ export class LockGuard implements Disposable, AsyncDisposable {
    * from when a condition's wait took the lock back in such a state.
    */
   readonly abandoned: boolean;
-  /** @internal */
-  readonly notData = GUARD;
 
   /** @internal */
-  constructor(core: LockCore, token: number, abandoned: boolean, by: number) {
+  constructor(core: LockCore, token: number, abandoned: boolean) {
     this.#core = core;
-    this.#by = by;
     this.token = token;
     this.abandoned = abandoned;
   }
 
   /** @internal Whether `release()` of the lock may release it: no `with()` does. */
   get isBare(): boolean {
-    return isBare(this.#by);
-  }
-
-  /** @internal Its `with` runs in an async context of its own. */
-  beScoped(): void {
-    this.#by = By.Scoped;
-  }
-
-  /** @internal */
-  get isScoped(): boolean {
-    return this.#by === By.Scoped;
+    return isBare(this.#core.byOf(this));
   }
 
   /** @internal Whether it is by this guard that the thread holds `core` now. */
@@ -106,7 +91,7 @@ export class LockGuard implements Disposable, AsyncDisposable {
 
   /** @internal What the core is to know in its place: nothing else keeps this one from being collected. */
   standIn(): LockGuard {
-    const standIn = new LockGuard(this.#core, this.token, this.abandoned, this.#by);
+    const standIn = new LockGuard(this.#core, this.token, this.abandoned);
     replaceBy<LockGuard>(this, standIn);
     return standIn;
   }
@@ -119,11 +104,6 @@ export class LockGuard implements Disposable, AsyncDisposable {
   /** @internal Who calls `release()` of the lock has dropped its guard on purpose. */
   get isHarmless(): boolean {
     return this.released || (this.isBare && this.#core.isReleasedByHand);
-  }
-
-  /** @internal */
-  protected get by(): number {
-    return this.#by;
   }
 
   /**

@@ -57,6 +57,8 @@ export class LockCore
   gate = 0;
   /** The current guard, while this thread holds. */
   guard: LockGuard | null = null;
+  /** By which verb {@link guard} holds. */
+  by: number = By.Sync;
   /** Open `Lock` objects in this thread. */
   instances = 0;
   readonly queue = new Fifo<LockGuard>();
@@ -68,7 +70,7 @@ export class LockCore
   #suspended: Map<object, Suspension> | null = null;
   /** Whether `release()` of the lock is in use here: then a guard may be dropped. */
   isReleasedByHand = false;
-  /** Whether {@link look} is called once a second. */
+  /** Whether {@link look} is called once a second, and nothing is to be noted of who holds. */
   isWatched = false;
   /** What the last look saw: who holds, and who has waited longest. */
   #seen: { guard: LockGuard; head: Request<LockGuard> } | null = null;
@@ -88,10 +90,10 @@ export class LockCore
 
   /** The word names this agent now, by whatever way: counts the token up, makes the guard. */
   admit(abandoned: boolean, by: number): LockGuard {
-    const guard = new LockGuard(this, this.nextToken(), abandoned, by);
+    const guard = new LockGuard(this, this.nextToken(), abandoned);
     this.guard = guard;
-    if (!this.isWatched) this.beWatched();
-    if (isDebug) notePlace(guard, here());
+    this.by = by;
+    if (!this.isWatched) this.noteHeld(guard);
     return guard;
   }
 
@@ -206,8 +208,14 @@ export class LockCore
 
   // ---- whoever holds and does not release ----
 
-  protected beWatched(): void {
-    this.isWatched = true;
+  /** It is held since just now, and not looked at yet. */
+  protected noteHeld(guard: LockGuard): void {
+    this.beWatched();
+    if (isDebug) notePlace(guard, here());
+  }
+
+  private beWatched(): void {
+    this.isWatched = !isDebug;
     watch(this);
   }
 
@@ -215,7 +223,7 @@ export class LockCore
     this.loosen();
     const { guard } = this;
     const { head } = this.queue;
-    this.isWatched = guard !== null && head !== null && !this.#isWarned;
+    this.isWatched = guard !== null && head !== null && !this.#isWarned && !isDebug;
     if (guard === null || head === null || this.#isWarned) {
       this.#seen = null;
       return false;
@@ -235,7 +243,7 @@ export class LockCore
 
   /** Whether it is known who is inside: then nobody waits for what it holds itself. */
   protected get isScoped(): boolean {
-    return this.guard?.isScoped ?? false;
+    return this.guard !== null && this.by === By.Scoped;
   }
 
   // ---- the requests of this thread ----
@@ -417,6 +425,11 @@ export class LockCore
     }
   }
 
+  /** By which verb the guard, which is not released, has got its hold. */
+  byOf(guard: LockGuard): number {
+    return this.suspensionOf(guard)?.by ?? this.by;
+  }
+
   /** How the guard's hold is given up for a wait, if it is. */
   suspensionOf(guard: LockGuard): Suspension | undefined {
     return this.#suspended?.get(this.holdOf(guard));
@@ -441,7 +454,7 @@ export class LockCore
   protected takeOut(): Suspension {
     const guard = this.guard as LockGuard;
     this.guard = null;
-    const suspension: Suspension = { guard, request: null, isOver: false };
+    const suspension: Suspension = { guard, by: this.by, request: null, isOver: false };
     this.#suspended ??= new Map();
     this.#suspended.set(this.holdOf(guard), suspension);
     return suspension;
@@ -453,6 +466,7 @@ export class LockCore
     this.#suspended?.delete(this.holdOf(guard));
     suspension.request = null;
     this.guard = guard;
+    this.by = suspension.by;
     guard.renew(fresh);
     return guard;
   }

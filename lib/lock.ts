@@ -133,14 +133,13 @@ export class Lock extends Exclusive<LockCore> {
     options?: AcquireOptions,
   ): Promise<T> {
     checkFunction(fn, 'with()');
+    const by = this.detects ? By.Scoped : By.With;
     // A promise of what is had already would cost more; `fn` runs in a microtask either way.
-    let guard = options === undefined && !isTurnDue() ? this.core.take(By.With) : null;
-    if (guard === null) guard = await this.#acquire(options, By.With);
+    let guard = options === undefined && !isTurnDue() ? this.core.take(by) : null;
+    if (guard === null) guard = await this.#acquire(options, by);
     else await null;
     try {
-      if (!this.detects) return await fn(guard);
-      guard.beScoped();
-      return await runInside(guard, fn, guard);
+      return await (this.detects ? runInside(guard, fn, guard) : fn(guard));
     } finally {
       guard.dispose();
     }

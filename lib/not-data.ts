@@ -2,7 +2,8 @@
  * What makes `structuredClone()`, `postMessage()` and `workerData` refuse an object of this package. They copy a class'
  * instance without a word, as a plain object of what is enumerable: a husk. Before 22.10 Node.js has nothing that marks
  * an object (`markAsUncloneable`); but what cannot be cloned is refused with a DataCloneError that shows it, and of a
- * symbol that is its description. So each object has one of these, enumerable, as `notData`.
+ * symbol that is its description. So each object has one of these, enumerable, as `notData`. Not the guards: there is one for
+ * each acquisition, which would pay for it.
  */
 
 /**
@@ -18,11 +19,6 @@ export const SHARED = Symbol.for(
 /** @internal */
 export const SIDE = Symbol.for(
   'a side of an RWLock is not copied: send pack(rwlock), and unpack() it where it arrives',
-);
-
-/** @internal */
-export const GUARD = Symbol.for(
-  'a guard belongs to its thread: send pack(lock), and acquire the lock where it arrives',
 );
 
 /** @internal */

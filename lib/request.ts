@@ -16,6 +16,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export interface Suspension {
   /** The innermost guard. */
   guard: LockGuard;
+  /** By which verb it was held. */
+  readonly by: number;
   /** What waits for the lock to be had again, while it does. */
   request: Request<LockGuard> | null;
   isOver: boolean;

@@ -10,8 +10,8 @@ import {
 } from './arguments.js';
 import { DeadlockError } from './errors.js';
 import { Exclusive, type LockOptions, type LockToken } from './exclusive.js';
-import { By, LockGuard, notHeldBy } from './guard.js';
-import { asKnown, here, isDebug, notePlace, replaceBy } from './leak.js';
+import { By, isBare, LockGuard, notHeldBy } from './guard.js';
+import { asKnown, replaceBy } from './leak.js';
 import { type Settled, settled } from './lock.js';
 import { HELD_BY_WITH, LockCore } from './lock-core.js';
 import { inForce } from './region.js';
@@ -50,11 +50,17 @@ class LevelGuard extends LockGuard {
   outer: LevelGuard | null = null;
   inner: LevelGuard | null = null;
   #isReleased = false;
+  readonly #by: number;
 
   constructor(core: RLockCore, hold: Hold, abandoned: boolean, by: number) {
-    super(core, hold.token, abandoned, by);
+    super(core, hold.token, abandoned);
     this.#core = core;
     this.hold = hold;
+    this.#by = by;
+  }
+
+  override get isBare(): boolean {
+    return isBare(this.#by);
   }
 
   /** It is the innermost from now on. */
@@ -88,7 +94,7 @@ class LevelGuard extends LockGuard {
 
   /** Takes its place in the list; this one is to the core as though it was released. */
   override standIn(): LevelGuard {
-    const standIn = new LevelGuard(this.#core, this.hold, this.abandoned, this.by);
+    const standIn = new LevelGuard(this.#core, this.hold, this.abandoned, this.#by);
     replaceBy<LevelGuard>(this, standIn);
     this.#isReleased = true;
     const { inner, outer } = this;
@@ -116,8 +122,7 @@ class RLockCore extends LockCore {
     this.hold = hold;
     this.words[1] = 1;
     const guard = new LevelGuard(this, hold, abandoned, by).enter();
-    if (!this.isWatched) this.beWatched();
-    if (isDebug) notePlace(guard, here());
+    if (!this.isWatched) this.noteHeld(guard);
     return guard;
   }
 
@@ -127,8 +132,7 @@ class RLockCore extends LockCore {
     if (hold === null || !isHolder(hold, by)) return null;
     this.words[1] = ++hold.levels;
     const guard = new LevelGuard(this, hold, false, by).enter();
-    if (!this.isWatched) this.beWatched();
-    if (isDebug) notePlace(guard, here());
+    if (!this.isWatched) this.noteHeld(guard);
     return guard;
   }
 

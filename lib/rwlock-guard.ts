@@ -11,7 +11,6 @@ import { ASYNC_DISPOSE, DISPOSE } from './dispose.js';
 import { DeadlockError, NotHeldError } from './errors.js';
 import { asKnown, here, isStandIn, notePlace, replaceBy } from './leak.js';
 import { Action, native, Outcome } from './native.js';
-import { GUARD } from './not-data.js';
 import { HELD_BY_OTHER_REALM } from './region.js';
 import { heldAround } from './scope.js';
 import type { ObjectCore } from './waiter.js';
@@ -143,8 +142,6 @@ export class ReadGuard implements Disposable, AsyncDisposable {
    * Every reader is told, until a writer is, who can mend it.
    */
   readonly abandoned: boolean;
-  /** @internal */
-  readonly notData = GUARD;
   readonly #holds: Holds;
   readonly #taking: Taking;
   #next: WriteGuard | null = null;
@@ -323,8 +320,6 @@ export class WriteGuard implements Disposable, AsyncDisposable {
   readonly token: number;
   /** Whether a writer died while it held. One writer is told; readers are until then. */
   readonly abandoned: boolean;
-  /** @internal */
-  readonly notData = GUARD;
   readonly #holds: Holds;
   readonly #taking: Taking;
   #next: ReadGuard | null = null;

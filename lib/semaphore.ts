@@ -20,7 +20,6 @@ import { EXISTING } from './exclusive.js';
 import { here, type Leakable, notePlace, watchOver } from './leak.js';
 import { type Settled, settled } from './lock.js';
 import { Action, native, Outcome, Question, Status } from './native.js';
-import { GUARD } from './not-data.js';
 import { inForce } from './region.js';
 import { heldAround, runInside } from './scope.js';
 import { SharedObject } from './shared-object.js';
@@ -200,8 +199,6 @@ function holdingsOf(core: ObjectCore): Holdings {
 export class SemaphoreGuard implements Disposable, AsyncDisposable {
   /** How many permits it stands for. */
   readonly permits: number;
-  /** @internal */
-  readonly notData = GUARD;
   readonly #core: ObjectCore;
   readonly #own: Permits;
 

@@ -23,8 +23,11 @@ import { setImmediate, throwUncaught } from './timers.js';
 /** Long enough for some thousand passes, short beside what a busy loop's other work takes. */
 const BUDGET_MS = 1;
 
-/** So many promises have what they ask for at once between two looks at the clock. */
-const STRIDE = 64;
+/** The same for promises that have at once what they ask for: others wait for nothing meanwhile but their I/O. */
+const FREE_BUDGET_MS = 4;
+
+/** At most so many of them between two looks at the clock. */
+const MAX_STRIDE = 1023;
 
 /** Whoever passes on again when the loop has turned. */
 export interface Passer {
@@ -36,9 +39,11 @@ let passers: Passer[] = [];
 
 /** When somebody looked first in this turn of the loop; 0: nobody has. */
 let turnSeenMs = 0;
-/** Fewer where what is done under the locks takes long: then each look is worth it. */
-let stride = STRIDE;
-let untilLook = STRIDE;
+/** Fewer where what is done under the locks takes long: then each look is worth it. Learned from turn to turn. */
+let stride = 63;
+let untilLook = stride;
+/** The loop must turn first. */
+let isDue = false;
 
 /** Whether the chain of passes, begun at its first call here, has used up this turn. */
 export function isTurnUsedUp(nowMs: number): boolean {
@@ -66,14 +71,19 @@ function lookAtClock(): boolean {
     return false;
   }
   const spentMs = nowMs - turnSeenMs;
-  if (spentMs < BUDGET_MS) return false;
-  stride = spentMs < 2 * BUDGET_MS ? STRIDE : 0;
+  if (spentMs < FREE_BUDGET_MS) return false;
+  if (!isDue) {
+    const isLate = spentMs > FREE_BUDGET_MS * 1.25;
+    stride = isLate ? stride >> 2 : Math.min(2 * stride + 1, MAX_STRIDE);
+  }
+  isDue = true;
   untilLook = 0;
   return true;
 }
 
 function turnIsOver(): void {
   turnSeenMs = 0;
+  isDue = false;
   untilLook = stride;
 }
 

@@ -482,7 +482,7 @@ export class ObjectCore implements RegionObject, Watched {
 
   /** When what has just ended is taken note of: a wait may have become a hold, a share an upgrade. */
   #endSoonIfOrphaned(): void {
-    queueMicrotask(() => this.endIfOrphaned());
+    void Promise.resolve().then(() => this.endIfOrphaned());
   }
 
   unlink(): void {

@@ -1,7 +1,6 @@
 import { serialize } from 'node:v8';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import {
-  acquireAllSync,
   Barrier,
   Condition,
   Event,
@@ -56,21 +55,6 @@ for (const [channel, copy] of Object.entries(channels)) {
   it.each(Object.entries(objects))(`${channel} refuses a %s, and names pack()`, (_kind, object) => {
     expect(() => copy(object)).toThrow(/is shared, not copied: send pack\(data\), and unpack/);
     expect(() => copy({ deep: [{ ...object }] })).toThrow(/pack\(data\)/);
-  });
-
-  it(`${channel} refuses guards, and says what goes instead`, () => {
-    const guards = [
-      () => lock.acquireSync(),
-      () => rlock.acquireSync(),
-      () => permits.acquireSync(),
-      () => sides.read.acquireSync(),
-      () => sides.write.acquireSync(),
-      () => acquireAllSync([lock, permits]),
-    ];
-    for (const acquire of guards) {
-      using guard = acquire();
-      expect(() => copy(guard)).toThrow(/a guard belongs to its thread: send pack\(lock\)/);
-    }
   });
 
   it(`${channel} refuses a side of an RWLock`, () => {
