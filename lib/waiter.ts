@@ -12,7 +12,7 @@ import { native, OrElse, Outcome, Status } from './native.js';
 import { type RegionObject, register, unregister } from './region.js';
 import { Request, type RequestOwner } from './request.js';
 import { statusError } from './status.js';
-import { setImmediate } from './timers.js';
+import { setImmediate, setTimeout } from './timers.js';
 import { type Watched, warnOfDeadlock, watch } from './watch.js';
 
 /** What is wanted of an object, in its kind's words. */
@@ -57,8 +57,8 @@ class Waiter implements RegionObject, RequestOwner<number> {
   #request: Request<number> | null = null;
   /** When the promise began to wait, among those of this core. */
   turn = 0;
-  /** Its ticket may still be queued, as the guard was not to be had: it is not used again. */
-  isSpoiled = false;
+  /** What its ticket may still be queued for, as the guard was not to be had: it is not used again before that is over. */
+  #left: Want | null = null;
   /** The promise waits, and a blocking wait has taken its ticket out for now. */
   #isAside = false;
 
@@ -91,8 +91,8 @@ class Waiter implements RegionObject, RequestOwner<number> {
   }
 
   ready(outcome: number): void {
-    if (outcome === Status.Corrupt) this.isSpoiled = true;
     const want = this.#want;
+    if (outcome === Status.Corrupt) this.#left = want;
     const request = this.#end();
     if (request === null) {
       this.#interrupted(want, outcome);
@@ -119,10 +119,28 @@ class Waiter implements RegionObject, RequestOwner<number> {
     this.#object.blocking = this;
   }
 
-  endSync(): void {
+  /** `outcome`: of the blocking wait, which is over. */
+  endSync(outcome = 0): void {
+    if (outcome === Status.Corrupt) this.#left = this.#want;
     this.#want = null;
     if (this.#object.blocking === this) this.#object.blocking = null;
     this.#object.takeBack(this);
+  }
+
+  get isLeft(): boolean {
+    return this.#left !== null;
+  }
+
+  /** Takes the ticket out that was left in the queue. False: the guard is still not to be had. */
+  withdrawLeft(): boolean {
+    const want = this.#left;
+    if (want === null || this.#object.endStatus !== 0) return true;
+    const outcome = native.attempt(this.handle, want.role, want.units, OrElse.Cancel);
+    if (outcome === Status.Corrupt) return false;
+    if (outcome >= 0 && outcome !== Outcome.Cancelled) want.giveBack(outcome);
+    this.#left = null;
+    this.#object.takeBack(this);
+    return true;
   }
 
   withdraw(): void {
@@ -173,7 +191,7 @@ class Waiter implements RegionObject, RequestOwner<number> {
     const want = this.#want as Want;
     const outcome = native.attempt(this.handle, want.role, want.units, OrElse.Cancel);
     if (outcome >= 0 && outcome !== Outcome.Cancelled) want.giveBack(outcome);
-    if (outcome === Status.Corrupt) this.isSpoiled = true;
+    if (outcome === Status.Corrupt) this.#left = want;
     this.#end();
     request.reject(request.signal?.reason);
   }
@@ -203,6 +221,27 @@ class Waiter implements RegionObject, RequestOwner<number> {
     if (isReusable) this.#object.takeBack(this);
     return request;
   }
+}
+
+/** Less than the time for which a guard that was not to be had is waited for but shortly (`kStuckForNs`). */
+const AGAIN_MS = 500;
+
+/** Their tickets may still be queued, at the head maybe, and hold up those behind. */
+const left = new Set<Waiter>();
+
+function withdrawLater(waiter: Waiter): void {
+  if (left.size === 0) setTimeout(withdrawAllLeft, AGAIN_MS).unref();
+  left.add(waiter);
+}
+
+function withdrawAllLeft(): void {
+  const stuck = new Set<string>();
+  for (const waiter of left) {
+    if (stuck.has(waiter.name)) continue;
+    if (waiter.withdrawLeft()) left.delete(waiter);
+    else stuck.add(waiter.name);
+  }
+  if (left.size > 0) setTimeout(withdrawAllLeft, AGAIN_MS).unref();
 }
 
 function isTaken(outcome: number): boolean {
@@ -369,8 +408,7 @@ export class ObjectCore implements RegionObject, Watched {
     want.prepare?.(waiter.handle);
     const deadlineMs = native.now() + timeoutMs;
     const outcome = native.attemptSync(waiter.handle, want.role, want.units, deadlineMs);
-    if (outcome === Status.Corrupt) waiter.isSpoiled = true;
-    waiter.endSync();
+    waiter.endSync(outcome);
     return this.#outcome(want, outcome);
   }
 
@@ -425,8 +463,12 @@ export class ObjectCore implements RegionObject, Watched {
 
   /** The waiter's wait is over. */
   takeBack(waiter: Waiter): void {
+    if (waiter.isLeft) {
+      withdrawLater(waiter);
+      return;
+    }
     if (this.instances === 0) this.#endSoonIfOrphaned();
-    if (this.#idle.length < MAX_IDLE && !waiter.isSpoiled) {
+    if (this.#idle.length < MAX_IDLE) {
       this.#idle.push(waiter);
       return;
     }

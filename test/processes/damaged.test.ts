@@ -49,6 +49,27 @@ it.each([
   },
 );
 
+it('a wait that could not be taken out of the queue leaves it when somebody can get in again', async () => {
+  const { lock, stopped, user, guard, waits, put } = await stoppedInside('Semaphore', [2]);
+  stopped.child.kill('SIGCONT');
+  expect(await waits.answer).toHaveProperty('guard');
+  // It waits for more than there will be, before all others.
+  const first = await user.begin('acquire', { lock, n: 2, abortable: 'first' });
+  stopped.child.kill('SIGSTOP');
+  await untilStopped(stopped.pid);
+  put();
+  await user.call('abort', { signal: 'first', reason: 'no longer' });
+  await expect(first.answer).rejects.toThrow('no longer');
+  stopped.child.kill('SIGCONT');
+  for (let released = false; !released; ) {
+    released = await user.call('releaseGuard', { guard }).then(
+      () => true,
+      () => false,
+    );
+  }
+  expect(await user.call('acquire', { lock, n: 1 })).toHaveProperty('guard');
+});
+
 it('a guard that names one that lives and is not inside is had all the same', async () => {
   const { stopped, user, guard, waits, put } = await stoppedInside('Lock', []);
   stopped.child.kill('SIGCONT');
