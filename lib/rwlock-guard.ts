@@ -132,25 +132,42 @@ export function holdsOf(core: ObjectCore): Holds {
   return known;
 }
 
-/**
- * One share of an `RWLock`'s read side. Made by its verbs only. Use it with `using` or `await using`, or call
- * `release()`; one that is dropped goes on holding until its thread ends, and is warned of as a `LockGuard` is.
- */
-export class ReadGuard implements Disposable, AsyncDisposable {
-  /**
-   * Whether a writer died while it held, and no writer has been told since: what the lock protects may be half done.
-   * Every reader is told, until a writer is, who can mend it.
-   */
-  readonly abandoned: boolean;
+/** What the guards of both sides have in common: how they end, and what they become. */
+export abstract class SideGuard implements Disposable, AsyncDisposable {
   readonly #holds: Holds;
   readonly #taking: Taking;
-  #next: WriteGuard | null = null;
+  #next: ReadGuard | WriteGuard | null = null;
 
   /** @internal */
-  constructor(holds: Holds, abandoned: boolean, taking: Taking) {
+  constructor(holds: Holds, taking: Taking) {
     this.#holds = holds;
-    this.abandoned = abandoned;
     this.#taking = taking;
+  }
+
+  /** Whether it is over: released, by whatever verb, or turned into the other side. */
+  abstract get released(): boolean;
+
+  /**
+   * Gives the side back. Does not block.
+   *
+   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: it is over already
+   */
+  abstract release(): void;
+
+  /** @internal */
+  protected get holds(): Holds {
+    return this.#holds;
+  }
+
+  /** @internal */
+  protected get taking(): Taking {
+    return this.#taking;
+  }
+
+  /** @internal It is released, and `guard` has its hold. */
+  protected became<Guard extends ReadGuard | WriteGuard>(guard: Guard): Guard {
+    this.#next = guard;
+    return guard;
   }
 
   /** @internal Whether `release()` of the side may release it: no `with()` does. */
@@ -178,20 +195,13 @@ export class ReadGuard implements Disposable, AsyncDisposable {
     return this.released || (this.isBare && this.#holds.isReleasedByHand);
   }
 
-  /** @internal What the thread is to know in its place: nothing else keeps this one from being collected. */
-  standIn(): ReadGuard {
-    const standIn = new ReadGuard(this.#holds, this.abandoned, this.#taking);
-    replaceBy<ReadGuard>(this, standIn);
-    return standIn;
-  }
-
   /** @internal Also what it became. */
   get isOver(): boolean {
     return this.released && (this.#next?.isOver ?? true);
   }
 
   /** @internal What it became, by upgrades and downgrades; else itself. */
-  get last(): ReadGuard | WriteGuard {
+  get last(): SideGuard {
     return this.#next?.last ?? this;
   }
 
@@ -200,96 +210,7 @@ export class ReadGuard implements Disposable, AsyncDisposable {
     return this.#holds.core === core;
   }
 
-  /** Whether this share is over: released, by whatever verb, or turned into the write side. */
-  get released(): boolean {
-    return !this.#holds.readers.has(asKnown(this));
-  }
-
-  /**
-   * Gives the share back. Does not block. An {@link upgrade} of it that still waits rejects with NotHeldError.
-   *
-   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: it is over already
-   */
-  release(): void {
-    if (this.released) throw releasedAlready(this.#holds);
-    this.#taking.upgrade?.abort(
-      new NotHeldError(`${this.#holds.core.title}: the share was released before its upgrade`),
-    );
-    this.#holds.act(Action.Release, Role.Read);
-    this.#holds.removeReader(this);
-  }
-
-  /**
-   * Turns this share into the write side, without a writer in between. Waits, without blocking the event loop, for
-   * the other readers to leave; nobody new comes in meanwhile, and it goes before all who wait. Until then the share
-   * stays, also after a time-out or an abort.
-   *
-   * @param options - `timeout` in ms, `signal`
-   * @returns the guard of the write side; this one is released
-   * @throws DeadlockError `ERR_HOLDFAST_DEADLOCK`, at once: another reader is waiting for its upgrade. It waits for
-   *   this share, and this one would wait for its: release, and take the write side (all of these as rejections)
-   * @throws TimeoutError `ERR_HOLDFAST_TIMEOUT`
-   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: it is over already, or was released while this waited
-   * @throws ClosedError, UnlinkedError, RegionError
-   * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
-   */
-  async upgrade(options?: AcquireOptions): Promise<WriteGuard> {
-    checkAcquireOptions(options, 'upgrade()');
-    const signal = options?.signal;
-    if (signal?.aborted) throw signal.reason;
-    if (this.released) throw releasedAlready(this.#holds);
-    if (this.#taking.upgrade !== null) throw upgradeDeadlock(this.#holds);
-    const ending = new AbortController();
-    const forward = { aborted: () => ending.abort(signal?.reason) };
-    if (signal !== undefined) onAbort(signal, forward);
-    this.#taking.upgrade = ending;
-    try {
-      const claim = new UpgradeClaim(this.#holds, this, this.#taking);
-      return this.#became(
-        await claimLater(this.#holds.core, claim, {
-          timeout: options?.timeout,
-          signal: ending.signal,
-        }),
-      );
-    } catch (error) {
-      throw this.#explained(error);
-    } finally {
-      this.#taking.upgrade = null;
-      if (signal !== undefined) offAbort(signal, forward);
-    }
-  }
-
-  /**
-   * As {@link upgrade}, blocking this thread.
-   *
-   * @param options - `timeout` in ms
-   * @throws DeadlockError `ERR_HOLDFAST_DEADLOCK`, at once: another reader is waiting for its upgrade, or this thread
-   *   has other shares, which it could not release meanwhile
-   * @throws TimeoutError, NotHeldError, ClosedError, UnlinkedError, RegionError
-   * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
-   */
-  upgradeSync(options?: AcquireSyncOptions): WriteGuard {
-    const timeoutMs = syncTimeout(options, 'upgradeSync()');
-    if (this.released) throw releasedAlready(this.#holds);
-    try {
-      const claim = new UpgradeClaim(this.#holds, this, this.#taking);
-      return this.#became(claimSync(this.#holds.core, claim, timeoutMs));
-    } catch (error) {
-      throw this.#explained(error);
-    }
-  }
-
-  #became(guard: WriteGuard): WriteGuard {
-    this.#next = guard;
-    return guard;
-  }
-
-  #explained(error: unknown): unknown {
-    const isNative = error instanceof DeadlockError && !worded.has(error);
-    return isNative ? upgradeDeadlock(this.#holds) : error;
-  }
-
-  /** @internal */
+  /** @internal Of what it became too. */
   endAll(): void {
     if (!this.released) this.release();
     else this.#next?.endAll();
@@ -312,76 +233,141 @@ export class ReadGuard implements Disposable, AsyncDisposable {
 }
 
 /**
+ * One share of an `RWLock`'s read side. Made by its verbs only. Use it with `using` or `await using`, or call
+ * `release()`; one that is dropped goes on holding until its thread ends, and is warned of as a `LockGuard` is.
+ */
+export class ReadGuard extends SideGuard {
+  /**
+   * Whether a writer died while it held, and no writer has been told since: what the lock protects may be half done.
+   * Every reader is told, until a writer is, who can mend it.
+   */
+  readonly abandoned: boolean;
+
+  /** @internal */
+  constructor(holds: Holds, abandoned: boolean, taking: Taking) {
+    super(holds, taking);
+    this.abandoned = abandoned;
+  }
+
+  /** @internal What the thread is to know in its place: nothing else keeps this one from being collected. */
+  standIn(): ReadGuard {
+    const standIn = new ReadGuard(this.holds, this.abandoned, this.taking);
+    replaceBy<ReadGuard>(this, standIn);
+    return standIn;
+  }
+
+  /** Whether this share is over: released, by whatever verb, or turned into the write side. */
+  override get released(): boolean {
+    return !this.holds.readers.has(asKnown(this));
+  }
+
+  /**
+   * Gives the share back. Does not block. An {@link upgrade} of it that still waits rejects with NotHeldError.
+   *
+   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: it is over already
+   */
+  override release(): void {
+    if (this.released) throw releasedAlready(this.holds);
+    this.taking.upgrade?.abort(
+      new NotHeldError(`${this.holds.core.title}: the share was released before its upgrade`),
+    );
+    this.holds.act(Action.Release, Role.Read);
+    this.holds.removeReader(this);
+  }
+
+  /**
+   * Turns this share into the write side, without a writer in between. Waits, without blocking the event loop, for
+   * the other readers to leave; nobody new comes in meanwhile, and it goes before all who wait. Until then the share
+   * stays, also after a time-out or an abort.
+   *
+   * @param options - `timeout` in ms, `signal`
+   * @returns the guard of the write side; this one is released
+   * @throws DeadlockError `ERR_HOLDFAST_DEADLOCK`, at once: another reader is waiting for its upgrade. It waits for
+   *   this share, and this one would wait for its: release, and take the write side (all of these as rejections)
+   * @throws TimeoutError `ERR_HOLDFAST_TIMEOUT`
+   * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: it is over already, or was released while this waited
+   * @throws ClosedError, UnlinkedError, RegionError
+   * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
+   */
+  async upgrade(options?: AcquireOptions): Promise<WriteGuard> {
+    checkAcquireOptions(options, 'upgrade()');
+    const signal = options?.signal;
+    if (signal?.aborted) throw signal.reason;
+    if (this.released) throw releasedAlready(this.holds);
+    if (this.taking.upgrade !== null) throw upgradeDeadlock(this.holds);
+    const ending = new AbortController();
+    const forward = { aborted: () => ending.abort(signal?.reason) };
+    if (signal !== undefined) onAbort(signal, forward);
+    this.taking.upgrade = ending;
+    try {
+      const claim = new UpgradeClaim(this.holds, this, this.taking);
+      return this.became(
+        await claimLater(this.holds.core, claim, {
+          timeout: options?.timeout,
+          signal: ending.signal,
+        }),
+      );
+    } catch (error) {
+      throw this.#explained(error);
+    } finally {
+      this.taking.upgrade = null;
+      if (signal !== undefined) offAbort(signal, forward);
+    }
+  }
+
+  /**
+   * As {@link upgrade}, blocking this thread.
+   *
+   * @param options - `timeout` in ms
+   * @throws DeadlockError `ERR_HOLDFAST_DEADLOCK`, at once: another reader is waiting for its upgrade, or this thread
+   *   has other shares, which it could not release meanwhile
+   * @throws TimeoutError, NotHeldError, ClosedError, UnlinkedError, RegionError
+   * @throws TypeError `ERR_HOLDFAST_INVALID_ARGUMENT`
+   */
+  upgradeSync(options?: AcquireSyncOptions): WriteGuard {
+    const timeoutMs = syncTimeout(options, 'upgradeSync()');
+    if (this.released) throw releasedAlready(this.holds);
+    try {
+      const claim = new UpgradeClaim(this.holds, this, this.taking);
+      return this.became(claimSync(this.holds.core, claim, timeoutMs));
+    } catch (error) {
+      throw this.#explained(error);
+    }
+  }
+
+  #explained(error: unknown): unknown {
+    const isNative = error instanceof DeadlockError && !worded.has(error);
+    return isNative ? upgradeDeadlock(this.holds) : error;
+  }
+}
+
+/**
  * The write side of an `RWLock`, held. Made by its verbs only. Use it with `using` or `await using`, or call
  * `release()`; one that is dropped goes on holding until its thread ends, and is warned of as a `LockGuard` is.
  */
-export class WriteGuard implements Disposable, AsyncDisposable {
+export class WriteGuard extends SideGuard {
   /** The fencing token: grows with every acquisition of the write side, for the life of the shared memory. */
   readonly token: number;
   /** Whether a writer died while it held. One writer is told; readers are until then. */
   readonly abandoned: boolean;
-  readonly #holds: Holds;
-  readonly #taking: Taking;
-  #next: ReadGuard | null = null;
 
   /** @internal */
   constructor(holds: Holds, abandoned: boolean, taking: Taking) {
-    this.#holds = holds;
+    super(holds, taking);
     this.token = holds.core.tokens[1] as number;
     this.abandoned = abandoned;
-    this.#taking = taking;
-  }
-
-  /** @internal Whether `release()` of the side may release it: no `with()` does. */
-  get isBare(): boolean {
-    return this.#taking.isBare;
-  }
-
-  /** @internal Its `with` runs in an async context of its own. */
-  beScoped(): void {
-    this.#taking.isScoped = true;
-  }
-
-  /** @internal */
-  get isScoped(): boolean {
-    return this.#taking.isScoped;
-  }
-
-  /** @internal */
-  get title(): string {
-    return this.#holds.core.title;
-  }
-
-  /** @internal Who calls `release()` of the side has dropped its guard on purpose. */
-  get isHarmless(): boolean {
-    return this.released || (this.isBare && this.#holds.isReleasedByHand);
   }
 
   /** @internal What the thread is to know in its place: nothing else keeps this one from being collected. */
   standIn(): WriteGuard {
-    const standIn = new WriteGuard(this.#holds, this.abandoned, this.#taking);
+    const standIn = new WriteGuard(this.holds, this.abandoned, this.taking);
     replaceBy<WriteGuard>(this, standIn);
     return standIn;
   }
 
-  /** @internal Also what it became. */
-  get isOver(): boolean {
-    return this.released && (this.#next?.isOver ?? true);
-  }
-
-  /** @internal What it became, by upgrades and downgrades; else itself. */
-  get last(): ReadGuard | WriteGuard {
-    return this.#next?.last ?? this;
-  }
-
-  /** @internal Whether it is a side of `core`; of what it became too. */
-  isOf(core: ObjectCore): boolean {
-    return this.#holds.core === core;
-  }
-
   /** Whether it is over: released, by whatever verb, or turned into a share. */
-  get released(): boolean {
-    return this.#holds.writer !== asKnown(this);
+  override get released(): boolean {
+    return this.holds.writer !== asKnown(this);
   }
 
   /**
@@ -389,10 +375,10 @@ export class WriteGuard implements Disposable, AsyncDisposable {
    *
    * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: it is over already
    */
-  release(): void {
-    if (this.released) throw releasedAlready(this.#holds);
-    this.#holds.act(Action.Release, Role.Write);
-    this.#holds.setWriter(null);
+  override release(): void {
+    if (this.released) throw releasedAlready(this.holds);
+    this.holds.act(Action.Release, Role.Write);
+    this.holds.setWriter(null);
   }
 
   /**
@@ -403,8 +389,8 @@ export class WriteGuard implements Disposable, AsyncDisposable {
   giveBack(): void {
     if (this.released) return;
     if (this.abandoned) {
-      this.#holds.act(Action.ReleaseUntold);
-      this.#holds.setWriter(null);
+      this.holds.act(Action.ReleaseUntold);
+      this.holds.setWriter(null);
     } else {
       this.release();
     }
@@ -418,35 +404,13 @@ export class WriteGuard implements Disposable, AsyncDisposable {
    * @throws NotHeldError `ERR_HOLDFAST_NOT_HELD`: it is over already
    */
   downgrade(): ReadGuard {
-    if (this.released) throw releasedAlready(this.#holds);
-    this.#holds.act(Action.Downgrade);
-    this.#holds.setWriter(null);
-    const guard = new ReadGuard(this.#holds, this.abandoned, this.#taking);
-    this.#holds.addReader(guard);
+    if (this.released) throw releasedAlready(this.holds);
+    this.holds.act(Action.Downgrade);
+    this.holds.setWriter(null);
+    const guard = new ReadGuard(this.holds, this.abandoned, this.taking);
+    this.holds.addReader(guard);
     notePlace(guard, here());
-    this.#next = guard;
-    return guard;
-  }
-
-  /** @internal */
-  endAll(): void {
-    if (!this.released) this.release();
-    else this.#next?.endAll();
-  }
-
-  /** @internal Releases, unless that is done already: `with` and the like, which call by no symbol. */
-  dispose(): void {
-    if (!this.released) this.release();
-  }
-
-  /** Releases, unless that is done already: for `using`. */
-  [DISPOSE](): void {
-    this.dispose();
-  }
-
-  /** Releases, unless that is done already: for `await using`. */
-  async [ASYNC_DISPOSE](): Promise<void> {
-    this.dispose();
+    return this.became(guard);
   }
 }
 

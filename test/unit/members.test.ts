@@ -72,7 +72,7 @@ it('exported classes have the members that are written here, and no internal one
     NotHeldError: 'HoldfastError: constructor',
     RLock: 'Exclusive: acquire acquireSync constructor depth toJSON tryAcquire with withSync',
     RWLock: 'SharedObject: constructor read readers write',
-    ReadGuard: `${GUARD} abandoned release released upgrade upgradeSync`,
+    ReadGuard: 'SideGuard: abandoned release released upgrade upgradeSync',
     ReadSide: 'Side: locked release',
     RegionError: 'HoldfastError: code constructor',
     Semaphore:
@@ -87,7 +87,7 @@ it('exported classes have the members that are written here, and no internal one
       'wait waitSync xor',
     TimeoutError: 'HoldfastError: constructor',
     UnlinkedError: 'HoldfastError: constructor',
-    WriteGuard: `${GUARD} abandoned downgrade release released token`,
+    WriteGuard: 'SideGuard: abandoned downgrade release released token',
     WriteSide: 'Side: locked release',
   });
 });
@@ -109,10 +109,12 @@ it('so have the classes that they are derived from', () => {
     SharedObject: bases('shared-object.d.ts', 'SharedObject'),
     SharedMemoryObject: bases('shared-memory.d.ts', 'SharedMemoryObject'),
     Side: bases('rwlock.d.ts', 'Side'),
+    SideGuard: bases('rwlock-guard.d.ts', 'SideGuard'),
   }).toEqual({
     Exclusive: '[DISPOSE] close holder locked name release toJSON unlink',
     SharedObject: '[DISPOSE] close name toJSON unlink',
     SharedMemoryObject: 'close lock type unlink withLock withLockSync',
     Side: 'acquire acquireSync locked name release tryAcquire with withSync',
+    SideGuard: '[ASYNC_DISPOSE] [DISPOSE] release released',
   });
 });
