@@ -6,8 +6,8 @@
  *
  * Told by a microtask and by the hooks of V8 for promises, which are there from the first question of a run to its end.
  * Both come too late for what was to be called next already: a reaction or a thenable is told by `before`, the rest of an
- * async function by `settled` of the one that ran before it; callbacks of `queueMicrotask()` and `nextTick()` have async
- * ids of their own.
+ * async function by `settled` of the one that ran before it; callbacks of `nextTick()`, and before Node.js 24 of
+ * `queueMicrotask()`, have async ids of their own.
  */
 import { executionAsyncId } from 'node:async_hooks';
 import v8 from 'node:v8';

@@ -45,6 +45,9 @@ const waits = {
   },
 };
 
+/** 2,048 tickets: a tenth of what leaks here if all those waits leave theirs. */
+const CHUNK_BYTES = 128 * 1024;
+
 // More at once than stay open for the next waits, and more in all than the tables have room for at first.
 it.each(Object.entries(waits))('waits for a %s that are over take no room', async (_, make) => {
   const wait = make();
@@ -58,5 +61,6 @@ it.each(Object.entries(waits))('waits for a %s that are over take no room', asyn
   await round();
   const { size } = statSync(regionFile(namespace));
   for (let i = 0; i < 100; i += 1) await round();
-  expect(statSync(regionFile(namespace)).size).toBe(size);
+  // One chunk of tickets more may be due: where all but a few were in use before, or one round's end meets the next.
+  expect(statSync(regionFile(namespace)).size).toBeLessThanOrEqual(size + CHUNK_BYTES);
 });
