@@ -12,15 +12,13 @@
 #include <cstdlib>
 
 #include "posix/deadline.h"
-#include "posix/robust_mutex.h"
 
 using holdfast::monotonic_ns;
-using holdfast::RobustMutex;
 
 namespace {
 
 struct Shared {
-  RobustMutex mutex;
+  pthread_mutex_t mutex;
   sem_t semaphore;
   pthread_barrier_t start;
   volatile int64_t counter;
@@ -30,11 +28,20 @@ double per_pair_ns(int64_t begin, long rounds) {
   return static_cast<double>(monotonic_ns() - begin) / static_cast<double>(rounds);
 }
 
+// As a C program makes it: nothing of holdfast's is in its way.
+bool make_robust(pthread_mutex_t& mutex) {
+  pthread_mutexattr_t attributes;
+  return pthread_mutexattr_init(&attributes) == 0 &&
+         pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED) == 0 &&
+         pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST) == 0 &&
+         pthread_mutex_init(&mutex, &attributes) == 0;
+}
+
 double mutex_pair_ns(Shared& shared, long rounds) {
   const int64_t begin = monotonic_ns();
   for (long i = 0; i < rounds; ++i) {
-    static_cast<void>(shared.mutex.lock());
-    shared.mutex.unlock();
+    pthread_mutex_lock(&shared.mutex);
+    pthread_mutex_unlock(&shared.mutex);
   }
   return per_pair_ns(begin, rounds);
 }
@@ -59,9 +66,9 @@ double contended_ns(Shared& shared, int processes, long increments) {
     if (fork() == 0) {
       pthread_barrier_wait(&shared.start);
       for (long i = 0; i < increments; ++i) {
-        static_cast<void>(shared.mutex.lock());
+        pthread_mutex_lock(&shared.mutex);
         shared.counter = shared.counter + 1;
-        shared.mutex.unlock();
+        pthread_mutex_unlock(&shared.mutex);
       }
       _exit(0);
     }
@@ -84,7 +91,7 @@ int main(int argc, char** argv) {
       mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return 1;
   auto& shared = *static_cast<Shared*>(memory);
-  if (!shared.mutex.init() || sem_init(&shared.semaphore, 1, 1) != 0) return 1;
+  if (!make_robust(shared.mutex) || sem_init(&shared.semaphore, 1, 1) != 0) return 1;
   std::printf("{\"mutexPairNs\": %.3f, \"semaphorePairNs\": %.3f", mutex_pair_ns(shared, rounds),
               semaphore_pair_ns(shared, rounds));
   if (processes > 0) {
