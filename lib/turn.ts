@@ -11,9 +11,9 @@
  * by itself, as it waits for I/O while it holds, gets here a bit early, which costs it about a
  * microsecond. The other way round, a chain that is never interrupted, cannot happen.
  *
- * A single task that always finds its lock free is such a chain as well. Those who ask count here, and look at a clock
- * now and then, as that costs about as much as the lock. For these it is known when the loop has turned: the first look
- * leaves an immediate behind.
+ * A single task that always finds its lock free is such a chain as well, and may go on for 4 ms. Those who ask count
+ * here, and look at a clock now and then, as that costs about as much as the lock. For these it is known when the loop has
+ * turned: the first look leaves an immediate behind.
  *
  * @internal
  */

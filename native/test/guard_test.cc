@@ -49,9 +49,27 @@ void be_another(const NameSpace& name_space, Told& told) {
   told.pid.store(::getpid());
   for (;;) ::pause();
 }
-void await(const Told& told) {
-  while (told.pid.load() == 0) std::this_thread::yield();
-}
+
+// One that has joined by now.
+class Another {
+ public:
+  explicit Another(const NameSpace& name_space)
+      : child_([this, &name_space] { be_another(name_space, *told_); }) {
+    while (told_->pid.load() == 0) std::this_thread::yield();
+  }
+  // As its own word.
+  [[nodiscard]] uint32_t name() { return told_->name.load(); }
+  [[nodiscard]] int pid() { return told_->pid.load(); }
+  void stop() {
+    child_.signal(SIGSTOP);
+    CHECK(child_.stopped());
+  }
+  void go_on() { child_.signal(SIGCONT); }
+
+ private:
+  processes::Shared<Told> told_;
+  Child child_;
+};
 
 }  // namespace
 
@@ -88,31 +106,27 @@ TEST_IN_A_PROCESS(word_names_this_process__several_threads_wait__all_get_in) {
 
 TEST_IN_A_PROCESS(word_names_another_that_lives__it_is_asked__and_says_no) {
   const NameSpace name_space;
-  processes::Shared<Told> told;
-  const Child other([&] { be_another(name_space, *told); });
-  await(*told);
+  Another other(name_space);
   const Member member(name_space.name());
   Region& region = member.region();
   Seat seat = seat_at(region, member.claim_agent(), "guarded");
   for (const uint32_t bits : {0u, 0x80000000u, 0x40000000u}) {
-    seat.object->guard.word.store(told->name.load() | bits);
+    seat.object->guard.word.store(other.name() | bits);
     CHECK_EQ(lock::try_acquire(region, seat), Outcome::Taken);
     CHECK_EQ(lock::release(region, seat, lock::Release::Plain), Status::Ok);
-    region.header().registry.word.store(told->name.load() | bits);
+    region.header().registry.word.store(other.name() | bits);
     CHECK(Registry(region).knows("guarded"));
   }
 }
 
 TEST_IN_A_PROCESS(word_lies_and_no_table_can_be_read__the_same) {
   const NameSpace name_space;
-  processes::Shared<Told> told;
-  const Child other([&] { be_another(name_space, *told); });
-  await(*told);
+  Another other(name_space);
   const Member member(name_space.name());
   Region& region = member.region();
   const Seat seat = seat_at(region, member.claim_agent(), "guarded");
   region.header().objects.page[0].store(0);
-  for (const uint32_t name : {name_of(region.self()), told->name.load()}) {
+  for (const uint32_t name : {name_of(region.self()), other.name()}) {
     seat.object->guard.word.store(name);
     const Guard guard(region, seat.object->guard);
     CHECK(guard.entered());
@@ -210,11 +224,8 @@ TEST_IN_A_PROCESS(asked_all_the_time__nobody_is_taken_for_gone) {
 
 TEST_IN_A_PROCESS(inside_is_one_that_is_stopped__corrupt_and_nothing_is_changed) {
   const NameSpace name_space;
-  processes::Shared<Told> told;
-  const Child other([&] { be_another(name_space, *told); });
-  await(*told);
-  other.signal(SIGSTOP);
-  CHECK(other.stopped());
+  Another other(name_space);
+  other.stop();
   const Member member(name_space.name());
   Region& region = member.region();
   region.guard_use().patience_ns.store(kShortNs);
@@ -233,26 +244,26 @@ TEST_IN_A_PROCESS(inside_is_one_that_is_stopped__corrupt_and_nothing_is_changed)
   CHECK_EQ(attempt(region, wanted), Outcome::Taken);
   const auto kCorrupt = static_cast<int32_t>(Status::Corrupt);
 
-  held.object->guard.word.store(told->name.load());
+  held.object->guard.word.store(other.name());
   CHECK_EQ(lock::try_acquire(region, waits), Outcome::Corrupt);
   CHECK_EQ(Guard::take_stuck_pid(), other.pid());
   CHECK_EQ(lock::release(region, held, lock::Release::Plain), Status::Corrupt);
   CHECK_EQ(lock_word::owner(held.object->word.load()), held.agent);
   CHECK(!reap_agent(region, waits.agent));
-  permits.object->guard.word.store(told->name.load());
+  permits.object->guard.word.store(other.name());
   CHECK_EQ(act(region, permits, nullptr, Action::Release, 1), kCorrupt);
   CHECK_EQ(permits.ticket->held, 1u);
   CHECK_EQ(attempt(region, wanted), Outcome::Corrupt);
   CHECK_EQ(ask(region, permits, Question::Value), kCorrupt);
   CHECK_EQ(unlink_object(region, permits), Status::Corrupt);
   CHECK_EQ(permits.ticket->held, 1u);
-  region.header().registry.word.store(told->name.load());
+  region.header().registry.word.store(other.name());
   CHECK_EQ(fixture::open_seat(region, agent, "another", &waits), Status::Corrupt);
   CHECK(!Registry(region).knows("held"));
   CHECK_EQ(Registry(region).unlink(held.object_index), Status::Corrupt);
 
   // It goes on, and is not inside of any.
-  other.signal(SIGCONT);
+  other.go_on();
   while (lock::release(region, held, lock::Release::Plain) != Status::Ok) std::this_thread::yield();
   while (act(region, permits, nullptr, Action::Release, 1) != 0) std::this_thread::yield();
   while (!Registry(region).knows("held")) std::this_thread::yield();
@@ -277,11 +288,8 @@ TEST_IN_A_PROCESS(keeper_has_given_up__the_others_wait_in_full) {
 
 TEST_IN_A_PROCESS(reaper_meets_a_guard_that_is_not_to_be_had__comes_again) {
   const NameSpace name_space;
-  processes::Shared<Told> told;
-  const Child other([&] { be_another(name_space, *told); });
-  await(*told);
-  other.signal(SIGSTOP);
-  CHECK(other.stopped());
+  Another other(name_space);
+  other.stop();
   const Member member(name_space.name());
   Member dead(name_space.name());
   Region& region = member.region();
@@ -289,10 +297,10 @@ TEST_IN_A_PROCESS(reaper_meets_a_guard_that_is_not_to_be_had__comes_again) {
   Seat waits = seat_at(region, member.claim_agent(), "held");
   CHECK_EQ(lock::try_acquire(dead.region(), held), Outcome::Taken);
   dead.die();
-  held.object->guard.word.store(told->name.load());
+  held.object->guard.word.store(other.name());
   CHECK(reap_dead_processes(region));
   CHECK(reap_dead_processes(region));
-  other.signal(SIGCONT);
+  other.go_on();
   while (reap_dead_processes(region)) std::this_thread::yield();
   CHECK_EQ(lock::try_acquire(region, waits), Outcome::TakenAbandoned);
 }
@@ -300,11 +308,8 @@ TEST_IN_A_PROCESS(reaper_meets_a_guard_that_is_not_to_be_had__comes_again) {
 // What the dead one and the ended agent had elsewhere is given back all the same.
 TEST_IN_A_PROCESS(reaper_meets_a_guard_that_is_not_to_be_had__goes_on_with_the_other_objects) {
   const NameSpace name_space;
-  processes::Shared<Told> told;
-  const Child other([&] { be_another(name_space, *told); });
-  await(*told);
-  other.signal(SIGSTOP);
-  CHECK(other.stopped());
+  Another other(name_space);
+  other.stop();
   const Member member(name_space.name());
   Member dead(name_space.name());
   Region& region = member.region();
@@ -323,12 +328,12 @@ TEST_IN_A_PROCESS(reaper_meets_a_guard_that_is_not_to_be_had__goes_on_with_the_o
   Seat third = seat_at(region, agent, "stuck");
   CHECK_EQ(stuck_too.object_index, third.object_index);
   dead.die();
-  third.object->guard.word.store(told->name.load());
+  third.object->guard.word.store(other.name());
   CHECK(!reap_agent(region, ended));
   CHECK_EQ(lock::try_acquire(region, second), Outcome::TakenAbandoned);
   CHECK(reap_dead_processes(region, Deadline::never()));
   CHECK_EQ(lock::try_acquire(region, first), Outcome::TakenAbandoned);
-  other.signal(SIGCONT);
+  other.go_on();
   while (reap_dead_processes(region)) std::this_thread::yield();
   while (!reap_agent(region, ended)) std::this_thread::yield();
   CHECK_EQ(lock::try_acquire(region, third), Outcome::TakenAbandoned);
