@@ -9,7 +9,7 @@ export default defineConfig({
     // No retries: a flake in a lock library is a race to be found.
     retry: 0,
     // Each test has a watchdog of its own; this one only ends what escaped it.
-    testTimeout: 120_000,
+    testTimeout: 400_000,
     hookTimeout: 120_000,
     teardownTimeout: 30_000,
     reporters: ['default'],

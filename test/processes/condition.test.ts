@@ -60,8 +60,7 @@ describe.each(['Lock', 'RLock'] as const)('a condition on a %s', (kind) => {
       held.release();
       // The second, or the third if that is slow.
       expect(await Promise.race([waits[1], waits[2]])).toEqual({ value: true, held: true });
-      // One, and not more: the other still waits. The dead one is counted too where it is not reaped yet.
-      expect(condition.withSync(() => condition.notifyAll())).toBeGreaterThan(0);
+      condition.withSync(() => condition.notifyAll());
       expect(await Promise.all([waits[1], waits[2]])).toEqual(
         Array(2).fill({ value: true, held: true }),
       );

@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Child, spawnFixture } from '../support/child.js';
 import { extraNamespace, leftovers, regionFile } from '../support/namespace.js';
-import { untilBlocked } from '../support/proc.js';
+import { untilKeeperIdle } from '../support/proc.js';
 
 /*
  * Files that somebody cuts while they are mapped. An access beyond the end is a SIGBUS, which nobody can prevent; but
@@ -24,11 +24,7 @@ function member(space: string, verb: string): Child {
 async function readyMember(space: string, verb: string): Promise<Child> {
   const child = member(space, verb);
   await child.next('ready');
-  const tasks = `/proc/${child.pid}/task`;
-  const keeper = readdirSync(tasks).find((tid) =>
-    readFileSync(`${tasks}/${tid}/comm`, 'utf8').startsWith('holdfast-keeper'),
-  );
-  await untilBlocked(child.pid, Number(keeper));
+  await untilKeeperIdle(child.pid);
   return child;
 }
 
@@ -60,8 +56,7 @@ describe('a namespace`s file that was cut', () => {
     'is an error of %s, after a cut to %i bytes',
     async (verb, to) => {
       const space = cutSpace();
-      const child = member(space, verb as string);
-      await child.next('ready');
+      const child = await readyMember(space, verb as string);
       const bytes = statSync(regionFile(space)).size;
       const left = (to as number) < 0 ? bytes + (to as number) : (to as number);
       truncateSync(regionFile(space), left);

@@ -7,11 +7,18 @@ import { putInside, setParameters } from '../support/region.js';
 
 const namespace = ownNamespace('damaged');
 
+/** So long they wait for a guard; well over what one that runs takes to answer. */
+const SHORT_PATIENCE = { HOLDFAST_GUARD_PATIENCE_MS: '2000' };
+
 /** One that is stopped, and the guard says that it is inside; one that comes upon that. */
-async function stoppedInside(kind: 'Lock' | 'RLock' | 'Semaphore', args: readonly unknown[]) {
+async function stoppedInside(
+  kind: 'Lock' | 'RLock' | 'Semaphore',
+  args: readonly unknown[],
+  patience = {},
+) {
   const space = extraNamespace();
   const lock = uniqueName();
-  const env = { HOLDFAST_NAMESPACE: space, HOLDFAST_GUARD_PATIENCE_MS: '200' };
+  const env = { HOLDFAST_NAMESPACE: space, ...patience };
   const stopped = await processAgent({ env });
   await stopped.call('tryAcquire', { lock: uniqueName() }); // joins as the first
   const user = await processAgent({ env });
@@ -32,7 +39,7 @@ it.each([
 ] as const)(
   'a release of %s that cannot get in says who is inside, and can be called again',
   async (kind, args) => {
-    const { stopped, user, guard, waits } = await stoppedInside(kind, args);
+    const { stopped, user, guard, waits } = await stoppedInside(kind, args, SHORT_PATIENCE);
     const failed = user.call('releaseGuard', { guard });
     await expect(failed).rejects.toMatchObject({ code: 'ERR_HOLDFAST_REGION_CORRUPT' });
     await expect(failed).rejects.toThrow(`process ${stopped.pid} has been inside`);
@@ -50,9 +57,19 @@ it.each([
 );
 
 it('a wait that could not be taken out of the queue leaves it when somebody can get in again', async () => {
-  const { lock, stopped, user, guard, waits, put } = await stoppedInside('Semaphore', [2]);
+  const { lock, stopped, user, guard, waits, put } = await stoppedInside(
+    'Semaphore',
+    [2],
+    SHORT_PATIENCE,
+  );
   stopped.child.kill('SIGCONT');
   expect(await waits.answer).toHaveProperty('guard');
+  for (let seen = false; !seen; ) {
+    seen = await user.call('look', { lock, property: 'available' }).then(
+      () => true,
+      () => false,
+    );
+  }
   // It waits for more than there will be, before all others.
   const first = await user.begin('acquire', { lock, n: 2, abortable: 'first' });
   stopped.child.kill('SIGSTOP');

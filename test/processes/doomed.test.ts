@@ -14,12 +14,9 @@ import { describe, expect, it } from 'vitest';
 import { type Child, spawnFixture } from '../support/child.js';
 import { ownNamespace } from '../support/namespace.js';
 import { posixName } from '../support/posix-name.js';
-import { untilBlocked } from '../support/proc.js';
+import { untilWaiting } from '../support/proc.js';
 
 ownNamespace('doomed');
-
-/** Far more than it takes; what does not end until the release never comes to it. */
-const WATCHDOG_MS = 20_000;
 
 /**
  * What each wait of fixtures/waits.mjs waits for, taken here, as its name says. Gives what lets it go, and tells
@@ -141,10 +138,9 @@ const ways: [string, (child: Child) => Promise<unknown>][] = [
 async function blocked(what: string, name: string, times: number): Promise<Child> {
   const child = spawnFixture('doomed.mjs', {
     args: [what.replace(/,.*/, ''), name, times],
-    watchdogMs: WATCHDOG_MS,
   });
   const { pid, tid } = await child.next<{ pid: number; tid: number }>('blocks');
-  await untilBlocked(pid, tid);
+  await untilWaiting(what, pid, tid);
   return child;
 }
 

@@ -6,8 +6,7 @@ import { processAgent } from '../support/agent.js';
 import { type Child, spawnFixture } from '../support/child.js';
 import { ownNamespace, uniqueName } from '../support/namespace.js';
 import { posixName } from '../support/posix-name.js';
-import { untilBlocked } from '../support/proc.js';
-import { turns } from '../support/promises.js';
+import { untilWaiting } from '../support/proc.js';
 
 ownNamespace('interrupted');
 
@@ -92,56 +91,42 @@ const held: Record<string, (name: string) => () => unknown> = {
   },
 };
 
+/** A child that was torn out of that wait by SIGINT, which comes when it is in it. */
+async function torn(fixture: string, what: string, ...args: string[]): Promise<Child> {
+  const child = spawnFixture(fixture, { args: [what, ...args] });
+  await child.next('waits');
+  await untilWaiting(what, child.pid);
+  child.kill('SIGINT');
+  await child.next('torn');
+  return child;
+}
+
 describe('a blocking wait that JavaScript was torn out of', () => {
   it.each(Object.keys(held))(
     'of %s, is not in the way of the same thread that waits again',
     async (what) => {
       const name = posixName();
       const letGo = held[what]?.(name);
-      const child = spawnFixture('torn.mjs', { args: [what, name, 'again'], watchdogMs: 20_000 });
-      await child.next('torn');
-      await untilBlocked(child.pid);
+      const child = await torn('torn.mjs', what, name, 'again');
+      await untilWaiting(what, child.pid);
       letGo?.();
       await child.next('had');
     },
   );
 
-  it('of a condition, gives the lock to a promise of its thread that waits', async () => {
-    const lock = new Lock(uniqueName());
-    const condition = new Condition(lock);
-    lock.acquireSync();
-    const waiting = lock.acquire();
-    const wait = () => condition.waitSync();
-    expect(() => runInContext('wait()', createContext({ wait }), { timeout: 30 })).toThrow(
-      /timed out/,
-    );
-    (await waiting).release();
-    expect(lock.locked).toBe(false);
-  });
-
-  it('of permits, lets the promises of its thread queue again, in their order', async () => {
-    const semaphore = new Semaphore(uniqueName(), 0, { owned: false });
-    const order: number[] = [];
-    const waiting = [1, 2, 3].map(async (i) => {
-      await semaphore.acquire();
-      order.push(i);
-    });
-    const wait = () => semaphore.acquireSync();
-    expect(() => runInContext('wait()', createContext({ wait }), { timeout: 30 })).toThrow(
-      /timed out/,
-    );
-    await turns();
-    semaphore.release(3);
-    await Promise.all(waiting);
-    expect(order).toEqual([1, 2, 3]);
+  it.each([
+    ['of a condition, gives the lock to a promise of its thread that waits', 'condition', false],
+    ['of permits, lets promises of its thread queue again, in order', 'permits', [1, 2, 3]],
+  ])('%s', async (_, what, outcome) => {
+    const child = await torn('torn-beside.mjs', what);
+    expect(await child.next('over')).toMatchObject({ outcome });
   });
 
   it('wants nothing any more, and holds up nobody behind it', async () => {
     const name = uniqueName();
     const lock = new RWLock(name);
     const guard = lock.read.acquireSync();
-    const child: Child = spawnFixture('torn.mjs', { args: ['RWLock.write', name] });
-    await child.next('torn');
+    await torn('torn.mjs', 'RWLock.write', name);
     // A reader that comes now would stand behind the writer, for as long as that waits.
     const second = await lock.read.acquire();
     second.release();

@@ -8,7 +8,7 @@ import { expect, it } from 'vitest';
 import { type Child, fixtureUrl, spawnFixture } from '../support/child.js';
 import { rejectedBy } from '../support/errors.js';
 import { ownNamespace, regionFile, uniqueName } from '../support/namespace.js';
-import { stopAsleep, untilBlocked } from '../support/proc.js';
+import { stopAsleep, untilQueued } from '../support/proc.js';
 
 const namespace = ownNamespace('shared-memory');
 
@@ -102,7 +102,7 @@ it('notify() wakes as many processes as it says, by element', async () => {
   const array = new SharedArray(uniqueName(), 'uint64', 2);
   const remotes = await Promise.all([Remote.start(), Remote.start()]);
   const sync = await remotes[0]?.begin(array, 'waitSync', 1, 0n);
-  await untilBlocked(remotes[0]?.child.pid as number);
+  await untilQueued(remotes[0]?.child.pid as number);
   const async_ = await remotes[1]?.begin(array, 'wait', 1, 0n);
   await remotes[1]?.call(array, 'load', 0); // its wait is queued by now
   expect(array.notify(0)).toBe(0);
@@ -118,7 +118,7 @@ it('a notification that a dying waiter did not use goes to the next', async () =
   const value = new SharedValue(uniqueName(), 'int32');
   const remote = await Remote.start();
   await remote.begin(value, 'waitSync', 0);
-  await untilBlocked(remote.child.pid);
+  await untilQueued(remote.child.pid);
   await stopAsleep(remote.child.pid);
   const mine = value.wait(0);
   expect(value.notify(1)).toBe(1); // to the stopped one, which came first
@@ -130,7 +130,7 @@ it('a waiter that died leaves nothing behind', async () => {
   const value = new SharedValue(uniqueName(), 'int32');
   const remote = await Remote.start();
   await remote.begin(value, 'waitSync', 0);
-  await untilBlocked(remote.child.pid);
+  await untilQueued(remote.child.pid);
   const mine = value.wait(0);
   remote.child.kill();
   await remote.child.exited;
@@ -154,7 +154,7 @@ it('unlink() is over for other processes: what waits, and what comes later', asy
   const array = new SharedArray(uniqueName(), 'int32', 4);
   const remote = await Remote.start();
   const waiting = await remote.begin(array, 'waitSync', 0, 0);
-  await untilBlocked(remote.child.pid);
+  await untilQueued(remote.child.pid);
   const before = dataFiles();
   array.unlink();
   expect(dataFiles()).toHaveLength(before.length - 1);

@@ -1,9 +1,17 @@
 // What each spec file of each test runner does: a little of everything, under names that all of them share.
 // `counted` is one up for each file that has run to its end: test/processes/runners.test.ts looks there.
-export function suite({ test, expect }, holdfast, runner) {
+export function suite({ afterAll, beforeAll, expect, test }, holdfast, runner) {
   const { Barrier, Condition, Event, Lock, RLock, RWLock, Semaphore, SharedArray, SharedValue } =
     holdfast;
   const name = (what) => `${runner}-${what}`;
+
+  // A file looks at who is inside and how many: where a runner has both at work at once, they take turns.
+  const stage = new Lock(name('stage'));
+  let turn;
+  beforeAll(async () => {
+    turn = await stage.acquire();
+  });
+  afterAll(() => turn.release());
 
   test('with() and withSync() release', async () => {
     const locks = [new Lock(name('lock')), new RLock(name('rlock'))];

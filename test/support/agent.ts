@@ -1,6 +1,6 @@
 import { type Child, type Message, type SpawnOptions, spawnFixture } from './child.js';
 import type { Coded } from './errors.js';
-import { untilBlocked } from './proc.js';
+import { untilQueued } from './proc.js';
 
 /** A guard of an agent, as it reports it. */
 export interface RemoteGuard {
@@ -97,7 +97,7 @@ export class Agent {
     const begun = this.child.next((m) => m.type === 'begun' && m['id'] === id);
     await Promise.race([begun, answer.then(() => {})]);
     if (verb.endsWith('Sync') && !answered) {
-      await untilBlocked(this.pid, this.tid);
+      await untilQueued(this.pid, this.tid);
     }
     if (answered) {
       throw answered;

@@ -22,6 +22,9 @@ export interface SpawnOptions extends ForkOptions {
   readonly watchdogMs?: number;
 }
 
+/** For what takes a second where nothing else runs. */
+const WATCHDOG_MS = 150_000;
+
 type Match = (message: Message) => boolean;
 interface Waiting {
   readonly match: Match;
@@ -157,7 +160,7 @@ export class Child {
 
 /** Starts a fixture. Whatever still runs after the test is killed. */
 export function spawnFixture(name: string, options: SpawnOptions = {}): Child {
-  const { args = [], watchdogMs = 60_000, env, ...rest } = options;
+  const { args = [], watchdogMs = WATCHDOG_MS, env, ...rest } = options;
   const process_ = fork(fileURLToPath(fixtureUrl(name)), args.map(String), {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     execArgv: [],
@@ -169,7 +172,7 @@ export function spawnFixture(name: string, options: SpawnOptions = {}): Child {
 }
 
 /** Puts a child that was started otherwise (holdfast's own fork) under the same care. */
-export function adopt(child: ChildProcess, name: string, watchdogMs = 60_000): Child {
+export function adopt(child: ChildProcess, name: string, watchdogMs = WATCHDOG_MS): Child {
   return new Child(child, name, watchdogMs);
 }
 

@@ -3,13 +3,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /*
  * What /proc tells about a child's threads. Tests poll these conditions; they never sleep for a
- * guess. FUTEX: futex on x64 and arm64, futex_waitv on both. LOOP: epoll_wait, epoll_pwait,
- * epoll_pwait2 and io_uring_enter, where an idle event loop sleeps.
+ * guess. LOOP: epoll_wait, epoll_pwait, epoll_pwait2 and io_uring_enter, where an idle event loop sleeps.
  */
-const FUTEX = new Set(process.arch === 'arm64' ? [98, 449] : [202, 449]);
+const FUTEX_CALL = process.arch === 'arm64' ? 98 : 202;
+const FUTEX_WAITV_CALL = 449;
+const FUTEX_PRIVATE_FLAG = 128;
+const FUTEX_WAIT_BITSET = 9;
+/** TicketState::Waiting of native/region/layout.h. */
+const WAITING = 1;
 const LOOP = new Set(process.arch === 'arm64' ? [22, 441, 426] : [232, 281, 441, 426]);
 const POLL_MS = 2;
-const WATCHDOG_MS = 30_000;
+const WATCHDOG_MS = 100_000;
 
 function read(path: string): string | null {
   try {
@@ -19,14 +23,27 @@ function read(path: string): string | null {
   }
 }
 
-/** The system call that a thread sleeps in, with its first argument, or null while it runs. */
-function sleepsIn(pid: number, tid: number): { call: number; where: string } | null {
-  const [call, where] = (read(`/proc/${pid}/task/${tid}/syscall`) ?? '').split(' ');
+interface Sleep {
+  readonly call: number;
+  readonly where: string;
+  /** The second and the third argument of the call: a futex' operation, and the value that it waits at. */
+  readonly how: number;
+  readonly value: number;
+}
+
+/** The system call that a thread sleeps in, or null while it runs. */
+function sleepsIn(pid: number, tid: number): Sleep | null {
+  const [call, where, how, value] = (read(`/proc/${pid}/task/${tid}/syscall`) ?? '').split(' ');
   const number = Number(call);
   if (!call || where === undefined || !Number.isInteger(number) || number < 0) {
     return null;
   }
-  return { call: number, where };
+  return { call: number, where, how: Number(how), value: Number(value) };
+}
+
+/** A futex between processes. V8 and the C library wait at private ones, for threads of their own. */
+function isSharedFutex({ call, how }: Sleep): boolean {
+  return call === FUTEX_WAITV_CALL || (call === FUTEX_CALL && (how & FUTEX_PRIVATE_FLAG) === 0);
 }
 
 /** One line a thread: its state and what it sleeps in. For the messages of watchdogs. */
@@ -56,26 +73,52 @@ async function until(what: string, pid: number, holds: () => boolean): Promise<v
   }
 }
 
-/** The thread sleeps in one of `calls`, at one place, at three looks in a row. */
-async function untilAsleep(what: string, pid: number, tid: number, calls: Set<number>) {
+/** The thread sleeps in such a call, at one place, at three looks in a row. */
+async function untilAsleep(
+  what: string,
+  pid: number,
+  tid: number,
+  isSuch: (sleep: Sleep) => boolean,
+) {
   let before = '';
   let looks = 0;
   await until(what, pid, () => {
     const now = sleepsIn(pid, tid);
-    looks = now && calls.has(now.call) && now.where === before ? looks + 1 : 0;
+    looks = now && isSuch(now) && now.where === before ? looks + 1 : 0;
     before = now?.where ?? '';
     return looks >= 3;
   });
 }
 
-/** The thread is blocked on a futex: after a request for a sync wait, it waits. */
+/** The thread sleeps as one that is queued at an object: nobody else waits for this value. */
+export async function untilQueued(pid: number, tid = pid): Promise<void> {
+  await until('be queued', pid, () => {
+    const now = sleepsIn(pid, tid);
+    return now?.call === FUTEX_CALL && now.how === FUTEX_WAIT_BITSET && now.value === WAITING;
+  });
+}
+
+/** The keeper of the process has nothing to do. */
+export async function untilKeeperIdle(pid: number): Promise<void> {
+  const isKeeper = (tid: string) =>
+    read(`/proc/${pid}/task/${tid}/comm`)?.startsWith('holdfast-keeper');
+  const keeper = Number(threadsOf(pid).find(isKeeper));
+  await untilAsleep('have an idle keeper', pid, keeper, ({ call }) => call === FUTEX_WAITV_CALL);
+}
+
+/** The thread is blocked on a futex between processes: whatever it waits for there, it waits. */
 export async function untilBlocked(pid: number, tid = pid): Promise<void> {
-  await untilAsleep('be blocked on a futex', pid, tid, FUTEX);
+  await untilAsleep('be blocked on a futex', pid, tid, isSharedFutex);
+}
+
+/** The thread is in that wait of fixtures/waits.mjs. */
+export async function untilWaiting(what: string, pid: number, tid = pid): Promise<void> {
+  await (/^NamedSemaphore|^RobustMutex/.test(what) ? untilBlocked : untilQueued)(pid, tid);
 }
 
 /** The thread's event loop has nothing to do. */
 export async function untilIdle(pid: number, tid = pid): Promise<void> {
-  await untilAsleep('sleep in its event loop', pid, tid, LOOP);
+  await untilAsleep('sleep in its event loop', pid, tid, ({ call }) => LOOP.has(call));
 }
 
 function threadsOf(pid: number): string[] {

@@ -1,5 +1,5 @@
-import { expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import * as holdfast from 'holdfast';
 import { suite } from '../suite.mjs';
 
-suite({ test, expect }, holdfast, process.env['RUNNER']);
+suite({ afterAll, beforeAll, expect, test }, holdfast, process.env['RUNNER']);

@@ -1,5 +1,5 @@
 import * as holdfast from 'holdfast';
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { suite } from '../suite.mjs';
 
-suite({ test, expect }, holdfast, process.env['RUNNER']);
+suite({ afterAll, beforeAll, expect, test }, holdfast, process.env['RUNNER']);
