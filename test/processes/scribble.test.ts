@@ -11,8 +11,9 @@ const command = fileURLToPath(new URL('../scribble/run.mjs', import.meta.url));
 async function scribble(...options: string[]): Promise<void> {
   const started = spawn(process.execPath, [command, ...options], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, SCRIBBLE_PATIENCE: '5' },
   });
-  const child = adopt(started, `scribble ${options.join(' ')}`, 110_000);
+  const child = adopt(started, `scribble ${options.join(' ')}`, 300_000);
   expect(await child.exited, child.output).toEqual({ code: 0, signal: null });
   const left = readdirSync('/dev/shm').filter((name) => name.includes(`scribble-${started.pid}-`));
   expect(left).toEqual([]);

@@ -4,9 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { configure } from 'holdfast';
 import { Family, passing, verbs } from './family.mjs';
-import { Waits } from './waits.mjs';
+import { PATIENCE, Waits } from './waits.mjs';
 
 const PLAYERS = 10;
+/** A worker that has not said for so long that it lives does not. */
+const SILENCE_MS = 3000 * PATIENCE;
 const options = isMainThread ? JSON.parse(process.argv[2]) : workerData;
 const port = isMainThread ? process : parentPort;
 const send = (message) => {
@@ -122,7 +124,7 @@ port.on('message', (message) => {
 if (isMainThread && options.worker) await startWorker();
 setInterval(() => {
   // Both are beats of this process: a worker that is stuck makes it stuck.
-  if (worker && workerBeat > 0 && performance.now() - workerBeat > 3000) return;
+  if (worker && workerBeat > 0 && performance.now() - workerBeat > SILENCE_MS) return;
   send({ type: 'beat', codes: waits.codes });
 }, 300).unref();
 for (const name of family.names) {

@@ -15,7 +15,8 @@ const HELP = `Usage: npm run scribble -- [options]
   --jobs=N        trials at a time, default 2
   --kind=NAME     only this kind of damage ('none' shows what is found without any); default: the seed says which
   --keep=FOLDER   stacks of what crashes (with ulimit -c unlimited) or hangs are put there, by gdb
-  --verbose       what each trial wrote`;
+  --verbose       what each trial wrote
+SCRIBBLE_PATIENCE=N in the environment, for a busy machine: N times as much time is no finding.`;
 
 const { values } = parseArgs({
   options: {

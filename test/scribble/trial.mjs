@@ -12,14 +12,14 @@ import {
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { LATE_MS, nowMs } from './waits.mjs';
+import { LATE_MS, nowMs, PATIENCE } from './waits.mjs';
 
 /** As family.mjs names it. */
 const CONDITION_LOCK = 'condition lock';
 
 const SHM = '/dev/shm';
 const run = promisify(execFile);
-const HANG_MS = 10_000;
+const HANG_MS = 10_000 * PATIENCE;
 const TICK_MS = 20;
 
 /** How late the runner's own timers were, lately: the runner does next to nothing, so it is the machine. */
@@ -84,7 +84,7 @@ export class Trial {
   async damage(overMs) {
     const { program, kind } = this.settings;
     const args = [this.file, `${this.seed}`, kind, `${overMs}`];
-    const { stdout } = await run(program, args, { timeout: 30_000 });
+    const { stdout } = await run(program, args, { timeout: 30_000 * PATIENCE });
     const [first, ...writes] = stdout.trim().split('\n');
     this.kind = JSON.parse(first).kind;
     this.writes = writes;

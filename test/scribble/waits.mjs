@@ -3,8 +3,10 @@
 import { readFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 
+/** Of the environment, for a busy machine. */
+export const PATIENCE = Number(process.env.SCRIBBLE_PATIENCE ?? 1);
 /** So much later than its time-out may a wait end. */
-export const LATE_MS = 1000;
+export const LATE_MS = 1000 * PATIENCE;
 const TICK_MS = 20;
 
 export const nowMs = () => Number(process.hrtime.bigint()) / 1e6;
