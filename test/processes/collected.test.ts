@@ -49,7 +49,7 @@ const drop = (object: { toJSON(): object }, what: string) =>
   spawnFixture('dropped.mjs', {
     args: [JSON.stringify(object.toJSON()), what],
     execArgv: ['--expose-gc'],
-    watchdogMs: 40_000,
+    watchdogMs: 300_000,
   });
 
 /** Until nobody has it open: the child lives on, and so it has closed it. */

@@ -12,7 +12,7 @@ async function count(modes: readonly string[], times: number): Promise<number | 
   const name = uniqueName();
   const path = makeCells(directory, name, 1);
   const children = modes.map((mode) =>
-    spawnFixture('increment.mjs', { args: [path, name, times, mode], watchdogMs: 110_000 }),
+    spawnFixture('increment.mjs', { args: [path, name, times, mode], watchdogMs: 300_000 }),
   );
   await Promise.all(children.map((child) => child.next('ready')));
   for (const child of children) {

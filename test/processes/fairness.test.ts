@@ -19,7 +19,7 @@ async function hammer(modes: readonly string[]): Promise<number[]> {
   const children = modes.map((mode, i) =>
     spawnFixture('hammer.mjs', {
       args: [path, name, i, TOTAL, mode, modes.length],
-      watchdogMs: 110_000,
+      watchdogMs: 300_000,
     }),
   );
   await Promise.all(children.map((child) => child.next('ready')));

@@ -17,7 +17,7 @@ async function race(modes: readonly string[], times: number): Promise<Tally> {
   const name = uniqueName();
   const path = makeCells(directory, name, 1);
   const children = modes.map((mode, i) =>
-    spawnFixture('racer.mjs', { args: [path, name, i + 1, times, mode], watchdogMs: 110_000 }),
+    spawnFixture('racer.mjs', { args: [path, name, i + 1, times, mode], watchdogMs: 300_000 }),
   );
   await Promise.all(children.map((child) => child.next('ready')));
   for (const child of children) {

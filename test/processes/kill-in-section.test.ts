@@ -30,7 +30,7 @@ class Competition {
 
   async fill(slot: number): Promise<void> {
     const args = [this.cells, this.deaths, this.told, this.name, slot, this.#mode];
-    const child = spawnFixture('competitor.mjs', { args, watchdogMs: 60_000 });
+    const child = spawnFixture('competitor.mjs', { args, watchdogMs: 300_000 });
     this.#slots[slot] = child;
     await child.next('ready');
   }

@@ -13,9 +13,9 @@ it('main threads and workers of several processes count exactly on one lock', as
   const path = makeCells(directory, name, 1);
   const times = 3_000;
   const team = (...modes: string[]) =>
-    spawnFixture('team.mjs', { args: [path, name, times, ...modes], watchdogMs: 90_000 });
+    spawnFixture('team.mjs', { args: [path, name, times, ...modes], watchdogMs: 300_000 });
   const single = (mode: string) =>
-    spawnFixture('increment.mjs', { args: [path, name, times, mode], watchdogMs: 90_000 });
+    spawnFixture('increment.mjs', { args: [path, name, times, mode], watchdogMs: 300_000 });
   const children = [
     team('sync', 'async', 'with'),
     team('async', 'withSync'),
@@ -35,7 +35,7 @@ it('two workers of one process are two agents: a sync wait for the other is no d
   const name = uniqueName();
   const [one, other] = await workerAgents(2);
   const held = await one!.call('acquire', { lock: name });
-  const waiting = await other!.begin('acquireSync', { lock: name, options: { timeout: 60_000 } });
+  const waiting = await other!.begin('acquireSync', { lock: name, options: { timeout: 600_000 } });
   expect(await one!.call('holder', { lock: name })).toMatchObject({
     pid: one!.pid,
     thread: one!.thread,

@@ -52,7 +52,7 @@ it.each([
     stdio: ['ignore', 'pipe', 'pipe'],
     env,
   });
-  const { code } = await adopt(child, runner, 100_000).exited;
+  const { code } = await adopt(child, runner, 300_000).exited;
   const { success, numTotalTests, numPassedTests, testResults } = JSON.parse(
     readFileSync(report, 'utf8'),
   ) as Report;

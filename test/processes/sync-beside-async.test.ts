@@ -10,7 +10,7 @@ it('a sync wait does not hang behind a promise of its own thread that waits, too
   const agent = await processAgent();
   const held = new Lock(name).acquireSync();
   const byPromise = await agent.begin('acquire', { lock: name });
-  const bySync = await agent.begin('acquireSync', { lock: name, options: { timeout: 50_000 } });
+  const bySync = await agent.begin('acquireSync', { lock: name, options: { timeout: 600_000 } });
   held.release();
   expect(await bySync.answer).toMatchObject({ abandoned: false });
   await agent.call('release', { lock: name });

@@ -10,7 +10,7 @@ const namespace = ownNamespace('unread-notice');
  * A notification goes to who waited when it was given, and is used once: also where who was chosen does not run, and
  * where that one dies without having seen it.
  */
-const WATCHDOG_MS = 30_000;
+const WATCHDOG_MS = 150_000;
 
 interface Place {
   /** What agents wait by: the verbs of fixtures/family.mjs. */
