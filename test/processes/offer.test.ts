@@ -27,7 +27,11 @@ it('a thread does not pass a lock on to its own promises while another process s
   let wasLeftToIt = false;
   // Not each time: what it does not come for in time this thread may have, also where it had no processor to see it.
   for (let round = 0; round < 50 && !wasLeftToIt; round += 1) {
-    let held = lock.acquireSync();
+    // From another one, by way of the event loop: so its turn has just begun, and is not used up.
+    await agent.call('acquireSync', request);
+    const mineNext = lock.acquire();
+    await agent.call('release', request);
+    let held = await mineNext;
     const waiting = await agent.begin('acquireSync', request);
     const theirs = waiting.answer.then(() => agent.call('release', request));
     // It is woken, looks, and has lost: from then on it is not to be passed over.
