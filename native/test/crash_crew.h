@@ -75,7 +75,7 @@ class Crew {
   template <typename Body>
   void add(Body body) {
     const auto number = static_cast<unsigned>(pids_.size());
-    pids_.push_back(processes::spawn(kHangS, [&, number] { body(number); }));
+    pids_.push_back(processes::spawn([&, number] { body(number); }));
   }
   [[nodiscard]] pid_t pid(unsigned member) const { return pids_[member]; }
   [[nodiscard]] bool died(unsigned member) const { return ends_[member].killed(); }
@@ -118,7 +118,7 @@ class Crew {
 
 // After a crew's end: the fresh process, the counts. `told` at least `least`, at most `most`.
 inline void inspect(const Round& round, Board& board, const Crew& crew, int least, int most) {
-  const pid_t fresh = processes::spawn(kHangS, [&] { verify(round, board); });
+  const pid_t fresh = processes::spawn([&] { verify(round, board); });
   const End end = processes::wait_for(fresh);
   if (end.hung()) some_hung = true;
   driver_check(end.well(), "a fresh process did not find everything right", round);

@@ -31,7 +31,6 @@ using processes::End;
 using processes::Random;
 
 inline constexpr unsigned kMaxMembers = 8;
-inline constexpr unsigned kHangS = 25;
 // A fork of a process under ThreadSanitizer takes a hundred times as long.
 #if defined(__SANITIZE_THREAD__)
 inline constexpr bool kForksAreSlow = true;

@@ -276,7 +276,7 @@ TEST(what_a_dying_process_holds_is_not_free_before_its_end) {
       const bool joined = self.join();
       if (joined) CHECK(!self.acquire());
       if (joined && ::fork() == 0) {
-        ::alarm(kHangS);
+        ::alarm(harness::watchdog_s);
         tried.await();
         thread->done.store(true);
         ::_exit(0);

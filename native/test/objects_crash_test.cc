@@ -22,8 +22,6 @@ namespace {
 using namespace objects_scene;
 using processes::Random;
 
-constexpr unsigned kHangS = 20;
-
 // ---- One death, at a known moment ----
 
 // What waiters at shared memory wait for here: an element that holds 0.
@@ -115,7 +113,7 @@ bool run_round(const Cut& cut) {
   processes::Signal survivor_ready;
   processes::Signal victim_may;
   processes::Signal survivor_may;
-  const pid_t survivor = processes::spawn(kHangS, [&] {
+  const pid_t survivor = processes::spawn([&] {
     victim_ready.await();
     Actor self = make_actor(place.name(), cut);
     if (cut.survivor_before) cut.survivor_before(self);
@@ -127,7 +125,7 @@ bool run_round(const Cut& cut) {
     check_whole(self.region(), *self.party.home.object, self.party.home.object_index);
     CHECK_EQ(self.party.home.object->tickets, 2u);  // its own
   });
-  const pid_t victim = processes::spawn(kHangS, [&] {
+  const pid_t victim = processes::spawn([&] {
     Actor self = make_actor(place.name(), cut);
     if (cut.victim_before) cut.victim_before(self);
     victim_ready.raise();
@@ -145,7 +143,7 @@ bool run_round(const Cut& cut) {
   bool ok = CHECK(killed);
   bool died = killed;
   if (!cut.victim_dies) {
-    const pid_t reaper = processes::spawn(kHangS, [&] {
+    const pid_t reaper = processes::spawn([&] {
       fixture::Member& member = *new fixture::Member(place.name());  // NOLINT
       arm_fault(cut.point, FaultAction::Kill, cut.nth);
       fixture::reap_all(member.region());
@@ -422,19 +420,19 @@ TEST(event__sleepers_of_a_setter_that_died__wake) {
     const Cut cut = {Kind::Event, {}, point, 1, {}, {}, {}, {}};
     std::array<pid_t, 2> sleepers{};
     for (pid_t& sleeper : sleepers) {
-      sleeper = processes::spawn(kHangS, [&] {
+      sleeper = processes::spawn([&] {
         Actor self = make_actor(place.name(), cut);
         CHECK_EQ(wait_sync(self.region(), self.party), Outcome::Taken);
       });
     }
-    const pid_t setter = processes::spawn(kHangS, [&] {
+    const pid_t setter = processes::spawn([&] {
       Actor self = make_actor(place.name(), cut);
       while (self.ask(Question::Waiting) < 2) ::sched_yield();
       arm_fault(point, FaultAction::Kill, 1);
       static_cast<void>(self.act(Action::Set));
     });
     CHECK(processes::wait_for(setter).killed());
-    const pid_t clearer = processes::spawn(kHangS, [&] {
+    const pid_t clearer = processes::spawn([&] {
       Actor self = make_actor(place.name(), cut);
       fixture::reap_all(self.region());
       CHECK_EQ(self.act(Action::Clear), 0);
@@ -1005,7 +1003,7 @@ unsigned run_crew(const Crew& crew, uint64_t seed) {
     const int nth = 1 + static_cast<int>(random.below(8));
     const uint64_t own_seed = random.next();
     if (number < crew.victims) text += std::string(", ") + point + " " + std::to_string(nth);
-    pids[number] = processes::spawn(kHangS, [&] {
+    pids[number] = processes::spawn([&] {
       Crewman& self = start(number, own_seed);
       self.mark().agent.store(self.party.home.agent);
       gate.pass();
@@ -1025,7 +1023,7 @@ unsigned run_crew(const Crew& crew, uint64_t seed) {
     if (end.killed()) ++deaths;
     if (end.hung()) text += ", member " + std::to_string(number) + " hung";
   }
-  const pid_t fresh = processes::spawn(kHangS, [&] {
+  const pid_t fresh = processes::spawn([&] {
     Crewman& self = start(0, 0);
     for (ProcessIndex i = 0; i < self.region().process_limit(); ++i) {
       if (i == self.region().self().index) continue;
