@@ -15,8 +15,12 @@ TEST(who_was_to_wake_a_waiter_is_stopped) {
     round.seed = random.next();
     round.arms[0].action = FaultAction::Stop;
     round.slices = true;
+    const unsigned victim = round.arms[0].member;
     processes::Shared<Board> board;
     processes::Gate gate;
+    processes::Signal look;
+    processes::Signal looked;
+    processes::Signal over;
     Crew crew(round);
     for (unsigned member = 0; member < round.members; ++member) {
       crew.add([&](unsigned number) {
@@ -29,15 +33,30 @@ TEST(who_was_to_wake_a_waiter_is_stopped) {
         self.leave();
       });
     }
-    gate.open_for(round.members);
-    const unsigned victim = round.arms[0].member;
+    const pid_t observer = processes::spawn([&] {
+      Member& self = make_member(round, *board, round.members);
+      const bool joined = self.join_without_keeper();
+      gate.pass();
+      look.await();
+      if (joined) board->go.store(!self.is_held_up_by(victim));
+      looked.raise();
+      over.await();
+    });
+    gate.open_for(round.members + 1);
     const bool stopped = crew.stops(victim);
+    look.raise();
+    looked.await();
+    // Its other thread was stopped with the one that passed the point, wherever it was.
+    const bool others_go_on = board->go.load();
+    if (stopped && !others_go_on) ::kill(crew.pid(victim), SIGCONT);
     crew.join_all_but(victim);
-    if (stopped) {
+    if (stopped && others_go_on) {
       ++fired;
       ::kill(crew.pid(victim), SIGCONT);
-      crew.join_one(victim);
     }
+    if (stopped) crew.join_one(victim);
+    over.raise();
+    driver_check(processes::wait_for(observer).well(), "the observer failed", round);
     inspect(round, *board, crew, 0, 0);
   }
   CHECK(some_hung || fired > 0);
@@ -46,12 +65,14 @@ TEST(who_was_to_wake_a_waiter_is_stopped) {
 namespace {
 
 // 0 holds the lock; `stopped` waits for it and is stopped; then 0 goes on as `then` says, the
-// others run their sections to the end, and only then the stopped one is let go. Returns how many died.
+// others run their sections to the end, and only then the stopped one is let go. Nobody leaves before the others are
+// done: the keeper of who told the stopped one is to pass it on. Returns how many died.
 template <typename Then>
 unsigned run_with_a_stopped_waiter(const Round& round, unsigned stopped, int least, int most,
                                    Then then) {
   processes::Shared<Board> board;
   processes::Gate gate;
+  processes::Rest rest;
   processes::Signal queued;
   processes::Signal others_go;
   Crew crew(round);
@@ -71,10 +92,14 @@ unsigned run_with_a_stopped_waiter(const Round& round, unsigned stopped, int lea
         queued.raise();
         others_go.await();
         then(self);
-      } else if (number != stopped) {
+      } else if (number == stopped) {
+        rest.leave_out();
+        self.run_section(self.acquire_patiently());
+      } else {
         others_go.await();
       }
       self.run_sections(round.sections);
+      if (number != stopped) rest.rest();
       self.leave();
     });
   }
@@ -83,6 +108,7 @@ unsigned run_with_a_stopped_waiter(const Round& round, unsigned stopped, int lea
   ::kill(crew.pid(stopped), SIGSTOP);
   CHECK(crew.stops(stopped));
   others_go.raise(round.members - 1);
+  rest.end_when_nobody_works(round.members - 1);
   crew.join_all_but(stopped);
   ::kill(crew.pid(stopped), SIGCONT);
   crew.join_one(stopped);
@@ -118,8 +144,9 @@ TEST(a_waiter_is_stopped_and_who_told_it_dies) {
       round.seed = next_seed();
       round.slices = true;
       round.arms = {{0, point}};
-      const bool fair = point[0] == 'o' || stopped == 2;
-      const int most = point[5] == 'r' ? 1 : 0;  // its keeper rings as well, later on
+      const bool rings = point[5] == 'r';
+      const bool fair = point[0] == 'o' || (rings && stopped == 2);
+      const int most = rings ? 1 : 0;  // its keeper rings as well, later on
       const auto dies = [=](Member& holder) {
         holder.section(false);
         static_cast<void>(lock::release(holder.region(), holder.seat(),
