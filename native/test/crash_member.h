@@ -31,7 +31,6 @@ using processes::End;
 using processes::Random;
 
 inline constexpr unsigned kMaxMembers = 8;
-inline constexpr unsigned kHangS = 25;
 // A fork of a process under ThreadSanitizer takes a hundred times as long.
 #if defined(__SANITIZE_THREAD__)
 inline constexpr bool kForksAreSlow = true;
@@ -108,6 +107,8 @@ inline constexpr Point kPoints[] = {
 
 // What a member of a round leaves for the others and the driver to see.
 struct Mark {
+  std::atomic<ProcessIndex> process;
+  std::atomic<AgentSlot> agent;
   std::atomic<bool> armed;
   std::atomic<bool> holds;       // it knows that it is the owner
   std::atomic<bool> completing;  // `counter` may have been stored, `completed` not
@@ -201,8 +202,16 @@ class Member {
       keeper_.add_loop(loop_);
       wait_.seat = &seat_;
     }
-    Registry registry(region());
-    return CHECK_EQ(registry.claim_agent(0, &agent_), Status::Ok) && open(registry);
+    return sit_down();
+  }
+  // By this thread alone: what it tells is passed on by nobody here, and it reaps nobody.
+  bool join_without_keeper() {
+    doing_ = "join";
+    std::string detail;
+    if (!CHECK_EQ(region().open(round_.name_space, 0600, &detail), Status::Ok)) return false;
+    if (!CHECK_EQ(region().claim_process(), Status::Ok)) return false;
+    region().joined();
+    return sit_down();
   }
 
   void arm() const {
@@ -215,42 +224,27 @@ class Member {
 
   void run_sections(int count) {
     for (int i = 0; i < count; ++i) {
-      const bool told = acquire();
-      section(told);
-      release();
-      check_word();
-      if (round_.unlinks && random_.one_in(6)) unlink();
+      run_section(acquire());
     }
+  }
+  void run_section(bool told) {
+    section(told);
+    release();
+    check_word();
+    if (round_.unlinks && random_.one_in(6)) unlink();
   }
 
   // True where it was told that the last owner died.
   bool acquire() {
-    for (;;) {
-      switch (const Outcome outcome = attempt()) {
-        case Outcome::Taken:
-          return false;
-        case Outcome::TakenAbandoned:
-          if (random_.one_in(3)) {
-            doing_ = "pass on an abandonment";
-            CHECK_EQ(lock::release(region(), seat_, lock::Release::Untold), Status::Ok);
-            continue;
-          }
-          mark().told.fetch_add(1);
-          return true;
-        case Outcome::Unlinked: {
-          static_cast<void>(lock::retire(region(), seat_));
-          Registry registry(region());
-          static_cast<void>(registry.close(agent_, seat_.ticket_index));
-          if (!open(registry)) ::_exit(1);
-          continue;
-        }
-        default:
-          if (outcome == Outcome::Corrupt || outcome == Outcome::Misuse) {
-            CHECK_EQ(outcome, Outcome::Taken);
-            ::_exit(1);
-          }
-      }
-    }
+    return acquire_by([this] { return attempt(); });
+  }
+  // By one wait, without a deadline or slices: once it is queued it comes to the guard no more before it is told.
+  bool acquire_patiently() {
+    return acquire_by([this] {
+      return is_async() ? wait_async(false)
+                        : lock::acquire_sync(region(), seat_,
+                                             {Deadline::never(), Deadline::never(), false});
+    });
   }
 
   void section(bool told) {
@@ -314,6 +308,16 @@ class Member {
     return false;
   }
 
+  // Whether another one, that is stopped, is where nobody may be for long: the owner, or inside of a guard.
+  [[nodiscard]] bool is_held_up_by(unsigned other) {
+    const Mark& stopped = board_.marks[other];
+    const auto is_inside = [&](const GuardRecord& guard) {
+      return (guard.word.load() & 0xffff) == stopped.process.load() + 1;  // region/guard.cc
+    };
+    return lock_word::owner(seat_.object->word.load()) == stopped.agent.load() ||
+           is_inside(seat_.object->guard) || is_inside(region().header().registry);
+  }
+
   [[nodiscard]] Region& region() { return keeper_.region(); }
   [[nodiscard]] Seat& seat() { return seat_; }
   [[nodiscard]] AgentSlot agent() const { return agent_; }
@@ -323,9 +327,46 @@ class Member {
  private:
   [[nodiscard]] bool is_async() const { return number_ + 1 == round_.members; }
 
+  bool sit_down() {
+    Registry registry(region());
+    if (!CHECK_EQ(registry.claim_agent(0, &agent_), Status::Ok) || !open(registry)) return false;
+    mark().process.store(region().self().index);
+    mark().agent.store(agent_);
+    return true;
+  }
   bool open(Registry& registry) {
     std::string detail;
     return CHECK_EQ(registry.open(agent_, "lock", Kind::Lock, {}, &seat_, &detail), Status::Ok);
+  }
+
+  template <typename Way>
+  bool acquire_by(Way way) {
+    for (;;) {
+      switch (const Outcome outcome = way()) {
+        case Outcome::Taken:
+          return false;
+        case Outcome::TakenAbandoned:
+          if (random_.one_in(3)) {
+            doing_ = "pass on an abandonment";
+            CHECK_EQ(lock::release(region(), seat_, lock::Release::Untold), Status::Ok);
+            continue;
+          }
+          mark().told.fetch_add(1);
+          return true;
+        case Outcome::Unlinked: {
+          static_cast<void>(lock::retire(region(), seat_));
+          Registry registry(region());
+          static_cast<void>(registry.close(agent_, seat_.ticket_index));
+          if (!open(registry)) ::_exit(1);
+          continue;
+        }
+        default:
+          if (outcome == Outcome::Corrupt || outcome == Outcome::Misuse) {
+            CHECK_EQ(outcome, Outcome::Taken);
+            ::_exit(1);
+          }
+      }
+    }
   }
 
   Outcome attempt() {

@@ -161,8 +161,7 @@ unsigned run_names(const Round& round) {
   }
   gate.open_for(round.members);
   crew.join();
-  const End end =
-      processes::wait_for(processes::spawn(kHangS, [&] { verify_names(round, *names); }));
+  const End end = processes::wait_for(processes::spawn([&] { verify_names(round, *names); }));
   if (end.hung()) some_hung = true;
   driver_check(end.well(), "a fresh process did not find the names right", round);
   return crew.deaths();
@@ -235,7 +234,7 @@ unsigned run_fill(const Round& round, Fill what) {
     check_chunks(header.tickets, pages);
     CHECK(!pages.empty() && *pages.rbegin() < header.bytes.load() / kPage);
   };
-  const End end = processes::wait_for(processes::spawn(kHangS, look_at_chunks));
+  const End end = processes::wait_for(processes::spawn(look_at_chunks));
   driver_check(end.well(), "the tables did not grow well", round);
   return crew.deaths();
 }
@@ -330,11 +329,12 @@ class Crowd {
  public:
   Crowd(const Round& round, Board& board) : round_(round), board_(board) {}
   void add(bool acquires = false) {
-    pids_.push_back(processes::spawn(3 * kHangS, [&] {
+    pids_.push_back(processes::spawn([&] {
       Member& self = make_member(round_, board_, kMaxMembers - 1);
       const bool ok = self.join();
       if (ok && acquires) CHECK(!self.acquire());
       joined_.raise();
+      ::alarm(0);  // it has nothing to do but to outlast the others
       if (ok) leave_.await();
     }));
     ::setpgid(pids_.back(), pids_.front());
@@ -364,7 +364,7 @@ class Crowd {
 // Finds all records of the first chunk of processes taken, and dies while it makes room for itself.
 void fill_the_process_table(const Round& round, Board& board, Crowd& crowd) {
   while (crowd.size() < ProcessTable::per_chunk) crowd.add();
-  const End end = processes::wait_for(processes::spawn(kHangS, [&] {
+  const End end = processes::wait_for(processes::spawn([&] {
     Member& self = make_member(round, board, 0);
     self.arm();
     self.join();
@@ -376,7 +376,7 @@ void fill_the_process_table(const Round& round, Board& board, Crowd& crowd) {
 void run_holder_and_waiter(const Round& round, Board& board) {
   processes::Signal held;
   processes::Signal waiting;
-  const pid_t holder = processes::spawn(kHangS, [&] {
+  const pid_t holder = processes::spawn([&] {
     Member& self = make_member(round, board, 0);
     const bool ok = self.join();
     self.mark().armed.store(true);
@@ -388,7 +388,7 @@ void run_holder_and_waiter(const Round& round, Board& board) {
     self.section(told);
   });
   held.await();
-  const pid_t waiter = processes::spawn(kHangS, [&] {
+  const pid_t waiter = processes::spawn([&] {
     Member& self = make_member(round, board, 1);
     const bool ok = self.join();
     waiting.raise();
@@ -438,7 +438,7 @@ TEST(all_die_with_the_process_table_full) {
   fill_the_process_table(round, *board, crowd);
   crowd.kill();
   // The next one gets the first record, whose dead process was the lock's owner.
-  const End end = processes::wait_for(processes::spawn(kHangS, [&] {
+  const End end = processes::wait_for(processes::spawn([&] {
     Member& self = make_member(round, *board, 0);
     if (!self.join()) return;
     CHECK_EQ(lock::acquire_sync(self.region(), self.seat(),

@@ -226,10 +226,9 @@ constexpr Kind kKinds[] = {Kind::Lock,      Kind::RLock,   Kind::Semaphore, Kind
 
 // Every verb in a process of its own, which ends where it hangs.
 void every_verb_ends(Kind kind) {
-  constexpr unsigned kWatchdog = 10;
   for (const Damage& damage : kDamages) {
     static_cast<void>(fixture::fresh_name());  // a region of its own for each
-    const processes::End end = processes::wait_for(processes::spawn(kWatchdog, [&] {
+    const processes::End end = processes::wait_for(processes::spawn([&] {
       processes::tell_of_hang = tell_what_hangs;
       doing = {kind_name(kind), damage.name, ""};
       for (const Verb& verb : kVerbs) {

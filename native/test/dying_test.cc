@@ -20,8 +20,6 @@ using holdfast::Status;
 
 namespace {
 
-constexpr unsigned kWatchdogS = 30;
-
 bool sit_down(Region& region, Seat* seat) {
   AgentSlot agent = 0;
   std::string detail;
@@ -52,9 +50,8 @@ TEST(an_owner_of_which_a_thread_still_runs_keeps_its_lock_until_that_ends) {
   const std::string name = fixture::fresh_name();
   processes::Signal holds;
   processes::Signal may_end;
-  const pid_t victim =
-      processes::spawn(kWatchdogS, [&] { outlive_own_life(name, holds, may_end); });
-  const pid_t heir = processes::spawn(kWatchdogS, [&] {
+  const pid_t victim = processes::spawn([&] { outlive_own_life(name, holds, may_end); });
+  const pid_t heir = processes::spawn([&] {
     holds.await();
     auto& keeper = *new Keeper;
     std::string detail;

@@ -97,7 +97,7 @@ class NameSpace {
 class Child {
  public:
   template <typename Body>
-  explicit Child(Body body) : pid_(processes::spawn(harness::watchdog_s, body)) {
+  explicit Child(Body body) : pid_(processes::spawn(body)) {
     if (pid_ <= 0) std::abort();  // no fork: nothing that could be signalled
   }
   Child(const Child&) = delete;

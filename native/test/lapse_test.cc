@@ -210,8 +210,9 @@ TEST(told_watch__nothing_is_lost_between_a_keeper_that_goes_to_sleep_and_those_w
     futex_wake(bell, 1);
   };
   std::thread keeper([&] {
-    while (!over.load()) {
+    for (;;) {
       const uint32_t rung = bell.load();
+      if (over.load()) return;  // after `rung`: who says so rings
       if (watch.looking()) {
         watch.take([&](ObjectIndex object) { seen[object].store(told[object].load()); });
         if (!watch.rest()) continue;

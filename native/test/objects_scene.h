@@ -163,10 +163,10 @@ inline void check_barrier(Region& region, const ObjectRecord& object, const Tick
   }
 }
 
-// What must be true of an object whenever its guard is free. `dying`: some of its agents may be dead, and not reaped.
-inline void check_whole(Region& region, ObjectRecord& object, ObjectIndex index,
+// What must be true of an object whenever nobody else is inside of its guard. `dying`: some of its agents may be dead,
+// and not reaped.
+inline void check_state(Region& region, ObjectRecord& object, ObjectIndex index,
                         bool dying = false) {
-  CHECK(fixture::is_free(object.guard));
   const Tickets all = look_through_tickets(region, index);
   std::vector<TicketIndex> listed;
   for (TicketIndex i = object.queue_head; region.ticket(i) != nullptr; i = region.ticket(i)->next) {
@@ -199,6 +199,13 @@ inline void check_whole(Region& region, ObjectRecord& object, ObjectIndex index,
     default:
       break;
   }
+}
+
+// And nobody is inside at all.
+inline void check_whole(Region& region, ObjectRecord& object, ObjectIndex index,
+                        bool dying = false) {
+  CHECK(fixture::is_free(object.guard));
+  check_state(region, object, index, dying);
 }
 
 struct World {

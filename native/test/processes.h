@@ -64,23 +64,24 @@ inline uint64_t base_seed() {
 inline void (*tell_of_hang)() = nullptr;
 inline constexpr int kHungExit = 77;
 
-// `seconds` from now this process says what it is doing and ends. Not an expectation of speed: a
-// hang's end.
-inline void set_watchdog(unsigned seconds) {
+// This process says what it is doing and ends, if it is still there then. Not an expectation of
+// speed: a hang's end.
+inline void set_watchdog() {
   struct sigaction action{};
   action.sa_handler = [](int) {
     if (tell_of_hang != nullptr) tell_of_hang();
     ::_exit(kHungExit);
   };
   ::sigaction(SIGALRM, &action, nullptr);
-  ::alarm(seconds);
+  ::alarm(harness::watchdog_s);
 }
 
 // Runs `body` in a child, which dies with the driver, and ends without exit handlers: 0, or 1 where
 // a check failed. Whatever thread or lock `body` leaves behind ends with it.
 template <typename Body>
-pid_t spawn(unsigned watchdog_s, Body body) {
+pid_t spawn(Body body) {
   std::fflush(nullptr);
+  harness::renew_watchdog();
   const pid_t driver = ::getpid();
   const pid_t child = ::fork();
   if (child < 0) std::abort();  // and no pid of -1 for anybody to kill
@@ -88,7 +89,7 @@ pid_t spawn(unsigned watchdog_s, Body body) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != driver) ::_exit(kHungExit);
   harness::failed_checks.store(0);
-  set_watchdog(watchdog_s);
+  set_watchdog();
   body();
   ::_exit(harness::failures() == 0 ? 0 : 1);
 }
@@ -169,7 +170,8 @@ class Rest {
     ::close(working_[0]);
     close_mine();
   }
-  void rest() {  // in a child
+  void leave_out() { close_mine(); }  // in a child that is not waited for
+  void rest() {                       // in a child
     close_mine();
     end_.await();
   }

@@ -629,10 +629,8 @@ namespace {
 // A region with something of everything, of which a test destroys a part. Lives in a process of its
 // own, for what is asked here is that it does not die of it, nor hangs.
 struct Victim {
-  static constexpr unsigned kHangsAfterS = 10;
   explicit Victim(const NameSpace& name_space)
       : ns(name_space.name()), member(ns), other(ns), region(member.region()) {
-    ::alarm(kHangsAfterS);
     for (AgentSlot& agent : agents) agent = member.claim_agent();
     for (int i = 0; i < 20; ++i)
       idle.push_back(seat_at(region, agents[0], "idle-" + std::to_string(i)));
