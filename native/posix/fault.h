@@ -1,6 +1,9 @@
 // Named points at which a test kills or stops this process: the places between two stores of a state
 // change, where a real SIGKILL would hurt most. The names are those of the steps in ARCHITECTURE.md and
 // model/lock.pml. A release build has none of them.
+//
+// With HOLDFAST_NAPS=N in the environment a thread also sleeps at one pass in N, as where the machine has other things to
+// do: `HOLDFAST_NAPS=256 npm run test:native`. The addon gets the points by CXXFLAGS=-DHOLDFAST_FAULT_POINTS=1.
 #pragma once
 
 #if HOLDFAST_FAULT_POINTS
