@@ -11,8 +11,8 @@ ownNamespace('barriers');
 const directory = ownDirectory();
 const BROKEN = 'ERR_HOLDFAST_BROKEN_BARRIER';
 
-it('5 processes, sync and async, stay in lockstep over 500 rounds', async () => {
-  const [parties, rounds] = [5, 500];
+it('5 processes, sync and async, stay in lockstep over 1,000 rounds', async () => {
+  const [parties, rounds] = [5, 1_000];
   const name = uniqueName('barrier');
   const cells = makeCells(directory, name, parties);
   const agents = await meeters(parties);

@@ -32,6 +32,16 @@ async function stoppedInside(
   return { lock, stopped, user, guard, waits, put };
 }
 
+/** While somebody cannot get in, each call is an error. */
+async function untilAnswered(call: () => Promise<unknown>): Promise<void> {
+  const isAnswered = () =>
+    call().then(
+      () => true,
+      () => false,
+    );
+  while (!(await isAnswered()));
+}
+
 it.each([
   ['Lock', []],
   ['RLock', []],
@@ -45,12 +55,7 @@ it.each([
     await expect(failed).rejects.toThrow(`process ${stopped.pid} has been inside`);
     expect(await user.call('isReleased', { guard })).toBe(false);
     stopped.child.kill('SIGCONT');
-    for (let released = false; !released; ) {
-      released = await user.call('releaseGuard', { guard }).then(
-        () => true,
-        () => false,
-      );
-    }
+    await untilAnswered(() => user.call('releaseGuard', { guard }));
     expect(await user.call('isReleased', { guard })).toBe(true);
     expect(await waits.answer).toHaveProperty('guard');
   },
@@ -64,12 +69,7 @@ it('a wait that could not be taken out of the queue leaves it when somebody can 
   );
   stopped.child.kill('SIGCONT');
   expect(await waits.answer).toHaveProperty('guard');
-  for (let seen = false; !seen; ) {
-    seen = await user.call('look', { lock, property: 'available' }).then(
-      () => true,
-      () => false,
-    );
-  }
+  await untilAnswered(() => user.call('look', { lock, property: 'available' }));
   // It waits for more than there will be, before all others.
   const first = await user.begin('acquire', { lock, n: 2, abortable: 'first' });
   stopped.child.kill('SIGSTOP');
@@ -78,12 +78,7 @@ it('a wait that could not be taken out of the queue leaves it when somebody can 
   await user.call('abort', { signal: 'first', reason: 'no longer' });
   await expect(first.answer).rejects.toThrow('no longer');
   stopped.child.kill('SIGCONT');
-  for (let released = false; !released; ) {
-    released = await user.call('releaseGuard', { guard }).then(
-      () => true,
-      () => false,
-    );
-  }
+  await untilAnswered(() => user.call('releaseGuard', { guard }));
   expect(await user.call('acquire', { lock, n: 1 })).toHaveProperty('guard');
 });
 
